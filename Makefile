@@ -1,0 +1,50 @@
+# make demo   the main job: train, publish to a local Hub, verify, open the app (PORT=8501)
+# make test   all tests
+# make lint   formatting, imports, types
+# make bench  benchmarks on this machine (slow)
+
+PYTHON ?= python3.11
+VENV ?= .venv
+PORT ?= 8501
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint format bench screens browser clean
+
+demo: $(VENV)/.app
+	exec env PORT=$(PORT) $(BIN)/python -m train demo
+
+test: $(VENV)/.dev browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench.generalise
+
+screens: $(VENV)/.dev browser
+	$(BIN)/python -m tests.browser.screens
+
+# Where Debian's chromium can be had it is fetched; where it cannot, the tests that need it say so.
+browser:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core; } >/dev/null 2>&1 \
+	  || echo "*** No chromium here, and it could not be installed: the browser tests will be SKIPPED. ***"
+
+$(VENV)/.app: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.app requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .localhub .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,132 @@
+"""Record -> model card, from the template card.md beside this file. Pure: every figure comes from the record."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+from jinja2 import Environment, StrictUndefined
+
+from core import metrics, views, wording
+from core import recipe as recipes
+from core.runs import Record
+
+TEMPLATE = Path(__file__).with_name("card.md")
+THIS_MODEL = "user/name"
+"""Stands for the repo in a card that is not published yet."""
+
+
+def render(record: Record, derived: Mapping[str, Any], repo: str = THIS_MODEL) -> str:
+    """The card of a record whose metrics.json is `derived`, for the repo `repo`."""
+    recipe, test = record.recipe, derived["splits"]["test"]
+    # Label names and texts are data: none of them may become Markdown or HTML.
+    template = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    return template.render(
+        card_data=_metadata(record, test, repo).to_yaml(),
+        title=_escape(recipe.title),
+        intended_use=_escape(recipe.publish.intended_use),
+        limits=_escape(recipe.publish.limits) or "Not stated.",
+        scores=_scores(record, test),
+        per_class=[_class_row(row) for row in test["per_class"]],
+        n_test=test["n"],
+        baselines={name: _lower(title) for name, title in views.BASELINES.items()},
+        resamples=metrics.RESAMPLES,
+        dataset=_escape(recipe.publish.dataset),
+        dataset_license=_escape(recipe.publish.dataset_license),
+        splits=record.data["splits"],
+        audit=_audit(record.data["audit"]),
+        texts_published=recipe.publish.texts,
+        base_model=record.environment["base_model"],
+        encoder_sha256=record.environment["encoder_sha256"],
+        recipe_toml=recipes.dumps(recipe).strip(),
+        cost=_cost(record.environment),
+        repo=repo,
+        example=_example(recipe),
+        max_tokens=recipe.training.max_tokens,
+        recipe_name=recipe.name,
+    )
+
+
+def _metadata(record: Record, test: Mapping[str, Any], repo: str) -> ModelCardData:
+    recipe = record.recipe
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=recipe.name,
+            dataset_name=recipe.publish.dataset,
+            dataset_split="test",
+            metric_type=name,
+            metric_name=metrics.METRICS[name].title,
+            metric_value=test[name]["value"],
+        )
+        for name in metrics.METRICS
+        if name in test
+    ]
+    return ModelCardData(
+        language=recipe.publish.language,
+        license=recipe.publish.license,
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        base_model=record.environment["base_model"],
+        tags=["verdict", "text-classification"],
+        model_name=repo.split("/")[-1],
+        eval_results=results,
+    )
+
+
+def _scores(record: Record, test: Mapping[str, Any]) -> list[dict[str, str]]:
+    rows = views.scores(test, record.data["baselines"]).to_dict("records")
+    return [
+        {
+            "name": str(row["name"]),
+            "title": str(row["title"]),
+            "shown": wording.figure(row["value"]),
+            "interval": wording.interval(row),
+            **{baseline: wording.figure(row[baseline]) for baseline in views.BASELINES},
+        }
+        for row in rows
+    ]
+
+
+def _class_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    figures = {key: wording.figure(row[key]) for key in ("precision", "recall", "f1")}
+    return {"label": _escape(row["label"]), "n": row["n"], **figures}
+
+
+def _audit(audit: Mapping[str, Any]) -> list[tuple[str, str]]:
+    duplicates = ", ".join(f"{split} {count}" for split, count in audit["duplicates"].items())
+    leaks = ", ".join(f"{where} {count}" for where, count in audit["leaks"].items())
+    truncated = ", ".join(f"{split} {share:.1%}" for split, share in audit["truncated"].items())
+    balance = "; ".join(
+        f"{split}: " + ", ".join(f"{_escape(label)} {count}" for label, count in counts.items())
+        for split, counts in audit["balance"].items()
+    )
+    return [
+        ("Texts that repeat another of their split", duplicates),
+        ("Texts of one split that stand in another", leaks),
+        ("Texts too long to be read whole", truncated),
+        ("Examples by label", balance),
+    ]
+
+
+def _cost(environment: Mapping[str, Any]) -> str:
+    cost = environment["cost"]
+    return (
+        f"Trained in {cost['train_seconds'] / 60:.1f} minutes on {environment['processor']} ({environment['threads']} threads), "
+        f"at {cost['tokens_per_second']:,.0f} tokens per second and with {cost['peak_memory_bytes'] / 2**30:.2f} GiB of memory."
+    )
+
+
+def _example(recipe: recipes.Recipe) -> str:
+    text = recipe.publish.examples[0] if recipe.publish.examples else "A text to classify."
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+
+
+def _escape(text: str) -> str:
+    return wording.as_markdown(text).replace("\n", " ")
+
+
+def _lower(title: str) -> str:
+    return title if title[:2].isupper() else title[0].lower() + title[1:]

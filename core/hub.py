@@ -1,0 +1,325 @@
+"""The Hub: publish a run in one commit, fetch a publication at a commit, check every byte of it, show its history.
+
+A model on the Hub is named `user/name@commit`. Everything is read at a full commit SHA; what is downloaded is compared
+with the Hub's own listing of that commit and with the publication's manifest before anything opens it.
+"""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx2
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    RepoFile,
+    constants,
+    get_token,
+    snapshot_download,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils.sha import git_hash
+
+from core.errors import HubConflict, HubError, HubRefused, HubUnreachable, IntegrityError, ModelError, NotOnHub
+from core.files import sha256
+from core.runs import Record
+
+MANIFEST = "evaluation/manifest.json"
+MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
+"""Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
+EVALUATION_FILES = ("README.md", "evaluation/*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A run on the Hub, downloaded to `folder`."""
+
+    repo: str
+    commit: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """`user/name@commit`: how the publication is named everywhere."""
+        return f"{self.repo}@{self.commit}"
+
+    @cached_property
+    def record(self) -> Record:
+        """Its evaluation. Raises NotOnHub when the repo has none: it was not published by Verdict."""
+        if not (self.folder / "evaluation").is_dir():
+            raise NotOnHub(f"{self.repo} holds a model but no evaluation, so there is nothing to measure it by.")
+        return Record(self.folder / "evaluation")
+
+    @cached_property
+    def manifest(self) -> dict[str, str] | None:
+        """SHA-256 by path as stated when it was published; None for a repo without a manifest."""
+        path = self.folder / MANIFEST
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8"))["sha256"]) if path.is_file() else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise IntegrityError(f"{MANIFEST} of {self.name} is damaged: {error}") from None
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """One file against what it should be."""
+
+    path: str
+    sha256: str | None
+    """of the bytes that are here; None if they are not"""
+    problem: str
+    """what is wrong; empty if nothing is"""
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """All files of a publication, checked."""
+
+    files: tuple[FileCheck, ...]
+    against_hub: bool
+    """whether the Hub's listing could be asked, or only the manifest"""
+
+    @property
+    def bad(self) -> list[FileCheck]:
+        """The files that are not what they should be."""
+        return [each for each in self.files if each.problem]
+
+    def require(self, name: str) -> None:
+        """Raise IntegrityError naming every bad file."""
+        if self.bad:
+            listed = "; ".join(f"{each.path}: {each.problem}" for each in self.bad)
+            raise IntegrityError(
+                f"{name} was not loaded, because its bytes are not those that were published. {listed}."
+            )
+
+
+def api() -> HfApi:
+    """A client for the Hub that HF_ENDPOINT and HF_TOKEN name."""
+    return HfApi(endpoint=constants.ENDPOINT, token=get_token(), library_name="verdict")
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """`user/name@revision` -> ("user/name", "revision"); the revision may be absent."""
+    repo, _, revision = name.strip().partition("@")
+    return repo, revision or None
+
+
+def resolve(name: str) -> tuple[str, str]:
+    """`user/name[@revision]` -> repo and full commit SHA; asks the Hub only where a revision is not one already."""
+    repo, revision = split_name(name)
+    if revision and _COMMIT.fullmatch(revision):
+        return repo, revision
+    with _asking(name):
+        commit = api().model_info(repo, revision=revision).sha
+    if not commit:
+        raise HubError(f"The Hub named no commit for {name}.")
+    return repo, commit
+
+
+def fetch(
+    repo: str, commit: str, part: Literal["model", "evaluation", "all"] = "all", cache: Path | None = None
+) -> Publication:
+    """Download what is not in the cache yet; with everything there, the Hub is not asked at all.
+
+    `part` says what is needed: the model's files, the evaluation, or both. `cache` replaces the Hub client's own.
+    """
+    patterns = {"model": (MODEL_FILES + (MANIFEST,)), "evaluation": EVALUATION_FILES}.get(
+        part, MODEL_FILES + EVALUATION_FILES
+    )
+    folder = _cached(repo, commit, patterns, cache)
+    if folder is None:
+        with _asking(f"{repo}@{commit}"):
+            folder = Path(
+                snapshot_download(
+                    repo, revision=commit, allow_patterns=list(patterns), cache_dir=cache, token=get_token()
+                )
+            )
+    return Publication(repo, commit, folder)
+
+
+def check(publication: Publication, *, strict: bool = False) -> Integrity:
+    """Hash the files that are here and compare them with the Hub's listing and the manifest.
+
+    Where the Hub cannot be reached, the manifest alone is used, and the result says so; `strict` raises
+    HubUnreachable instead. A model without manifest needs the listing.
+    """
+    listing: dict[str, RepoFile] | None = None
+    try:
+        listing = _listing(publication.repo, publication.commit)
+    except HubUnreachable:
+        if strict or publication.manifest is None:
+            raise
+    stated = publication.manifest
+    here = {path.relative_to(publication.folder).as_posix(): path for path in _files(publication.folder)}
+    checks = [_check_file(name, path, listing, stated) for name, path in here.items()]
+    checks += _check_names(set(here), listing, stated)
+    return Integrity(tuple(sorted(checks, key=lambda each: each.path)), listing is not None)
+
+
+def missing(publication: Publication) -> list[str]:
+    """Files that the manifest names and that are not here."""
+    return sorted(name for name in publication.manifest or {} if not (publication.folder / name).is_file())
+
+
+def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private: bool = False) -> str:
+    """Make `files` (path in the repo -> local file or content) the repo's whole content, in one commit.
+
+    Returns the commit's SHA. The parent commit is stated, so that nothing is overwritten unseen: HubConflict if the
+    repo moved on meanwhile. Nothing is visible until all of it is. Raises ModelError for formats that can carry code.
+    """
+    _refuse_pickles(files)
+    with _asking(repo):
+        api().create_repo(repo, private=private, exist_ok=True)
+        parent = api().model_info(repo).sha
+        listed = _listing(repo, parent) if parent else {}
+        stale = set(listed) - set(files) - {".gitattributes"}
+        operations = [CommitOperationAdd(path, content) for path, content in files.items()]
+        operations += [CommitOperationDelete(path) for path in sorted(stale)]  # type: ignore[misc]
+        with warnings.catch_warnings():
+            # The evaluation's parquet files belong to the model; the client takes them for a misplaced data set.
+            warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
+            return api().create_commit(repo, operations, commit_message=title, parent_commit=parent).oid
+
+
+def history(repo: str) -> list[dict[str, Any]]:
+    """The repo's commits, newest first: commit, when, title."""
+    with _asking(repo):
+        commits = api().list_repo_commits(repo)
+    return [{"commit": each.commit_id, "when": each.created_at, "title": each.title} for each in commits]
+
+
+def _listing(repo: str, commit: str) -> dict[str, RepoFile]:
+    with _asking(f"{repo}@{commit}"):
+        entries = api().list_repo_tree(repo, revision=commit, recursive=True)
+        return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+
+
+def _check_file(
+    name: str, path: Path, listing: Mapping[str, RepoFile] | None, stated: Mapping[str, str] | None
+) -> FileCheck:
+    found = sha256(path)
+    problems = []
+    if listing is not None and not _as_listed(path, found, listing.get(name)):
+        problems.append("differs from the Hub's listing" if name in listing else "is not in the Hub's listing")
+    if stated is not None and name != MANIFEST and stated.get(name) != found:
+        problems.append("differs from the manifest" if name in stated else "is not in the manifest")
+    return FileCheck(name, found, " and ".join(problems))
+
+
+def _check_names(
+    here: set[str], listing: Mapping[str, RepoFile] | None, stated: Mapping[str, str] | None
+) -> list[FileCheck]:
+    """Files that only one of listing and manifest knows, and that are not here to be hashed."""
+    if listing is None or stated is None:
+        return []
+    extra = set(listing) - set(stated) - {MANIFEST, ".gitattributes"} - here
+    absent = set(stated) - set(listing) - here
+    return [FileCheck(name, None, "is on the Hub but not in the manifest") for name in extra] + [
+        FileCheck(name, None, "is in the manifest but not on the Hub") for name in absent
+    ]
+
+
+def _as_listed(path: Path, found: str, entry: RepoFile | None) -> bool:
+    if entry is None:
+        return False
+    # The Hub names large files by SHA-256, small ones as git does.
+    return entry.lfs.sha256 == found if entry.lfs else entry.blob_id == git_hash(path.read_bytes())
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != ".gitattributes"]
+
+
+def _cached(repo: str, commit: str, patterns: Sequence[str], cache: Path | None) -> Path | None:
+    """The snapshot's folder, if every file of these patterns that its manifest names is there."""
+    found = try_to_load_from_cache(repo, MANIFEST, revision=commit, cache_dir=cache)
+    if not isinstance(found, str):
+        return None
+    publication = Publication(repo, commit, Path(found).parent.parent)
+    wanted = [name for name in publication.manifest or {} if any(fnmatch(name, pattern) for pattern in patterns)]
+    return publication.folder if all((publication.folder / name).is_file() for name in wanted) else None
+
+
+def _refuse_pickles(files: Mapping[str, Any]) -> None:
+    if refused := [name for name in files if name.endswith((".bin", ".pt", ".pth", ".pkl", ".ckpt", ".joblib", ".py"))]:
+        raise ModelError(f"{', '.join(refused)}: files that can carry code are not published.")
+
+
+@contextmanager
+def _asking(about: str) -> Iterator[None]:
+    """Turn the Hub client's errors into ours, with what to do about them; other errors pass."""
+    try:
+        yield
+    except (
+        HfHubHTTPError,
+        EntryNotFoundError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        httpx2.TransportError,
+    ) as error:
+        raise _ours(about, error) from error
+    except RuntimeError as error:
+        # The client's upload threads wrap what went wrong.
+        if not isinstance(error.__cause__, HfHubHTTPError | httpx2.TransportError):
+            raise
+        raise _ours(about, error.__cause__) from error
+
+
+def _ours(about: str, error: BaseException) -> HubError:
+    match error:
+        case GatedRepoError():
+            return HubRefused(
+                f"{about} is gated: accept its conditions on the Hub, then set HF_TOKEN to a token of yours."
+            )
+        case RepositoryNotFoundError():
+            return NotOnHub(f"There is no {about} on {constants.ENDPOINT}, or HF_TOKEN may not see it.")
+        case RevisionNotFoundError():
+            return NotOnHub(f"{about}: the repo is there, but not this revision.")
+        case LocalEntryNotFoundError() | OfflineModeIsEnabled() | httpx2.TransportError():
+            return HubUnreachable(_unreachable(about))
+        case EntryNotFoundError():
+            return NotOnHub(f"{about} lacks a file: {_first_line(error)}")
+        case HFValidationError():
+            return NotOnHub(f"{about} is no name of a model: write user/name or user/name@commit.")
+        case HfHubHTTPError():
+            return _refusal(about, error)
+    return HubError(f"{about}: {_first_line(error)}")
+
+
+def _unreachable(about: str) -> str:
+    return (
+        f"The Hub at {constants.ENDPOINT} does not answer, and {about} is not in the cache on this machine. "
+        "Check the connection (and HF_ENDPOINT), then try again."
+    )
+
+
+def _refusal(about: str, error: HfHubHTTPError) -> HubError:
+    status = error.response.status_code if error.response is not None else None
+    if status in (401, 403):
+        return HubRefused(f"The Hub refused {about}: HF_TOKEN is missing, wrong, or lacks the right to do this.")
+    if status in (409, 412):
+        return HubConflict(f"{about} changed on the Hub while this was being done; nothing was written. Try again.")
+    return HubError(f"The Hub answered {status} for {about}: {_first_line(error)}")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,254 @@
+"""Logits and labels -> metrics with 95% intervals.
+
+A metric is one function below, marked `@metric`: it then appears in metrics.json, on the card and on the pages.
+Values come from scikit-learn; intervals from statsmodels (Wilson's, for accuracy) and scipy (percentile bootstrap, for
+the rest; B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax
+from scipy.stats import bootstrap
+from sklearn import config_context
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+RESAMPLES: Final = 1000
+BINS: Final = 15
+SEED: Final = 20_240_229
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a metric is computed from: n examples, k labels."""
+
+    labels: npt.NDArray[np.int64]
+    """(n,) true labels"""
+    decisions: npt.NDArray[np.int64]
+    """(n,) decided labels"""
+    log_probabilities: npt.NDArray[np.float64] | None
+    """(n, k); None where only decisions are known, and metrics of probabilities do not exist"""
+    n_labels: int
+
+    @classmethod
+    def of_logits(cls, logits: npt.ArrayLike, labels: npt.ArrayLike) -> "Outcome":
+        """From (n, k) logits and (n,) labels."""
+        scores = np.asarray(logits, dtype=np.float64)
+        return cls(np.asarray(labels, dtype=np.int64), scores.argmax(1), log_softmax(scores, axis=1), scores.shape[1])
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Outcome":
+        """The outcome of some rows, repetitions allowed."""
+        logs = None if self.log_probabilities is None else self.log_probabilities[rows]
+        return Outcome(self.labels[rows], self.decisions[rows], logs, self.n_labels)
+
+    @cached_property
+    def per_class(self) -> npt.NDArray[np.float64]:
+        """(4, k): precision, recall, F1 and support of each label; 0 where a ratio has no denominator."""
+        return np.asarray(
+            precision_recall_fscore_support(
+                self.labels, self.decisions, labels=range(self.n_labels), average=None, zero_division=0
+            ),
+            dtype=np.float64,
+        )
+
+    def averaged(self, row: int, weighted: bool) -> float:
+        """A row of `per_class` averaged over labels, evenly (macro) or by support (weighted)."""
+        return float(np.average(self.per_class[row], weights=self.per_class[3] if weighted else None))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named figure and what it means."""
+
+    name: str
+    title: str
+    meaning: str
+    higher_is_better: bool
+    compute: Callable[[Outcome], float | None]
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def metric(
+    title: str, *, higher_is_better: bool = True
+) -> Callable[[Callable[[Outcome], float | None]], Callable[[Outcome], float | None]]:
+    """Enter a function into METRICS; its docstring tells people what the figure means.
+
+    The function returns None where the figure does not exist.
+    """
+
+    def enter(compute: Callable[[Outcome], float | None]) -> Callable[[Outcome], float | None]:
+        meaning = (compute.__doc__ or "").strip()
+        METRICS[compute.__name__] = Metric(compute.__name__, title, meaning, higher_is_better, compute)
+        return compute
+
+    return enter
+
+
+@metric("Accuracy")
+def accuracy(outcome: Outcome) -> float:
+    """Share of the examples whose label is decided right."""
+    return float(accuracy_score(outcome.labels, outcome.decisions))
+
+
+@metric("F1 (macro)")
+def f1_macro(outcome: Outcome) -> float:
+    """Harmonic mean of precision and recall, each label counting the same."""
+    return outcome.averaged(2, weighted=False)
+
+
+@metric("Precision (macro)")
+def precision_macro(outcome: Outcome) -> float:
+    """Share of the decisions for a label that are right, each label counting the same."""
+    return outcome.averaged(0, weighted=False)
+
+
+@metric("Recall (macro)")
+def recall_macro(outcome: Outcome) -> float:
+    """Share of a label's examples that are found, each label counting the same."""
+    return outcome.averaged(1, weighted=False)
+
+
+@metric("F1 (weighted)")
+def f1_weighted(outcome: Outcome) -> float:
+    """Harmonic mean of precision and recall, labels counting by their number of examples."""
+    return outcome.averaged(2, weighted=True)
+
+
+@metric("Precision (weighted)")
+def precision_weighted(outcome: Outcome) -> float:
+    """Share of the decisions for a label that are right, labels counting by their number of examples."""
+    return outcome.averaged(0, weighted=True)
+
+
+@metric("Recall (weighted)")
+def recall_weighted(outcome: Outcome) -> float:
+    """Share of a label's examples that are found, labels counting by their number of examples."""
+    return outcome.averaged(1, weighted=True)
+
+
+@metric("F1 (positive)")
+def f1_positive(outcome: Outcome) -> float | None:
+    """Harmonic mean of precision and recall of the second of two labels."""
+    return float(outcome.per_class[2, 1]) if outcome.n_labels == 2 else None
+
+
+@metric("Precision (positive)")
+def precision_positive(outcome: Outcome) -> float | None:
+    """Share of the decisions for the second of two labels that are right."""
+    return float(outcome.per_class[0, 1]) if outcome.n_labels == 2 else None
+
+
+@metric("Recall (positive)")
+def recall_positive(outcome: Outcome) -> float | None:
+    """Share of the examples of the second of two labels that are found."""
+    return float(outcome.per_class[1, 1]) if outcome.n_labels == 2 else None
+
+
+@metric("ROC-AUC (one against the rest, macro)")
+def roc_auc_ovr_macro(outcome: Outcome) -> float | None:
+    """Chance that a random example of a label scores higher for it than a random other, each label counting the same."""
+    if outcome.log_probabilities is None or len(np.unique(outcome.labels)) < outcome.n_labels:
+        return None
+    probabilities = np.exp(outcome.log_probabilities)
+    if outcome.n_labels == 2:  # both labels have the same area
+        return float(roc_auc_score(outcome.labels, probabilities[:, 1]))
+    truth = np.eye(outcome.n_labels)[outcome.labels]
+    return float(roc_auc_score(truth, probabilities, average="macro"))
+
+
+@metric("Loss", higher_is_better=False)
+def loss(outcome: Outcome) -> float | None:
+    """Mean cross-entropy in nats: how surprised the model is by the true labels."""
+    logs = outcome.log_probabilities
+    return None if logs is None else float(-logs[np.arange(len(logs)), outcome.labels].mean())
+
+
+@metric("Expected calibration error", higher_is_better=False)
+def expected_calibration_error(outcome: Outcome) -> float | None:
+    """Mean gap between confidence and accuracy, in 15 bins of equal width.
+
+    C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+    if outcome.log_probabilities is None:
+        return None
+    confidence = np.exp(outcome.log_probabilities.max(axis=1))
+    gap = (outcome.labels == outcome.decisions) - confidence
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return float(np.abs(np.bincount(bins, gap, BINS)).sum() / len(gap))
+
+
+def values(outcome: Outcome) -> dict[str, float]:
+    """Every metric that exists for this outcome, without intervals. Raises ValueError on an empty outcome."""
+    if not len(outcome.labels):
+        raise ValueError("No metric exists for no examples.")
+    found = {name: each.compute(outcome) for name, each in METRICS.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def summary(outcome: Outcome, names: Sequence[str]) -> dict[str, Any]:
+    """A split's entry in metrics.json: n, each metric with its interval, per-label figures, confusion matrix.
+
+    `names` are the labels' names in index order.
+    """
+    found = values(outcome)
+    bounds = _bootstrap(outcome, list(found)) | {"accuracy": _wilson(outcome)}
+    precision, recall, f1, support = outcome.per_class
+    per_class = [
+        {"label": name, "precision": precision[i], "recall": recall[i], "f1": f1[i], "n": int(support[i])}
+        for i, name in enumerate(names)
+    ]
+    return {
+        "n": len(outcome.labels),
+        **{name: {"value": value, "low": bounds[name][0], "high": bounds[name][1]} for name, value in found.items()},
+        "per_class": per_class,
+        "confusion": confusion(outcome).tolist(),
+    }
+
+
+def confusion(outcome: Outcome) -> npt.NDArray[np.int64]:
+    """(k, k) counts: true labels in rows, decided ones in columns."""
+    return np.asarray(confusion_matrix(outcome.labels, outcome.decisions, labels=range(outcome.n_labels)))
+
+
+def _wilson(outcome: Outcome) -> Interval:
+    right = int((outcome.labels == outcome.decisions).sum())
+    low, high = proportion_confint(right, len(outcome.labels), alpha=0.05, method="wilson")
+    return float(low), float(high)
+
+
+def _bootstrap(outcome: Outcome, names: Sequence[str]) -> dict[str, Interval]:
+    """Percentile intervals of several metrics from the same resamples; a metric that a resample lacks is left out."""
+
+    def statistic(rows: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
+        outcomes = [outcome.take(resample) for resample in np.atleast_2d(rows)]
+        found = [[METRICS[name].compute(each) for each in outcomes] for name in names]
+        return np.array(found, dtype=np.float64)  # None becomes NaN
+
+    draws = np.empty((len(names), 0))
+    if len(outcome.labels) > 1:
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            draws = bootstrap(
+                (np.arange(len(outcome.labels)),),
+                statistic,
+                n_resamples=RESAMPLES,
+                method="percentile",
+                rng=SEED,
+                vectorized=True,
+                batch=50,
+            ).bootstrap_distribution
+    return {name: _percentiles(draw) for name, draw in zip(names, draws, strict=True)}
+
+
+def _percentiles(draw: npt.NDArray[np.float64]) -> Interval:
+    known = draw[np.isfinite(draw)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan, np.nan)
+    return float(low), float(high)

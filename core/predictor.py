@@ -1,0 +1,187 @@
+"""Texts -> logits, by a model in a local folder.
+
+Texts are sorted by length and padded to the longest of their batch; longer ones than the model reads are cut, and
+counted. A backend is one class here and one entry in BACKENDS.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import softmax
+
+from core.data import hashes
+from core.errors import InputError, ModelError
+from core.predictions import Predictions
+
+if TYPE_CHECKING:
+    from transformers import BatchEncoding
+
+BATCH = 32
+WEIGHTS = "model.safetensors"
+
+Progress = Callable[[int, int], None]
+"""Called with (texts done, texts in all)."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model said of n texts."""
+
+    logits: npt.NDArray[np.float32]
+    """(n, k)"""
+    n_tokens: npt.NDArray[np.int64]
+    """(n,) tokens of the whole text, special ones included"""
+    truncated: npt.NDArray[np.bool_]
+    """(n,) whether only the beginning was read"""
+
+
+class TorchPredictor:
+    """The reference backend: PyTorch in float32, as transformers loads the model."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model in `folder`. Raises ModelError when files are missing, unsafe or do not fit together."""
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        _require_files(folder)
+        safely: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
+            self._model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder, use_safetensors=True, output_loading_info=True, **safely
+            )
+        except Exception as error:  # whatever a damaged file makes the libraries raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"The model in {folder.name} cannot be loaded: {reason}") from error
+        if missing := sorted(report["missing_keys"]):
+            raise ModelError(f"{WEIGHTS} lacks {len(missing)} of the model's weights ({missing[0]}, …).")
+        self._model.eval()
+        names = self._model.config.id2label
+        self.labels: tuple[str, ...] = tuple(names[index] for index in range(len(names)))
+        self.max_tokens = int(min(self._tokenizer.model_max_length, self._model.config.max_position_embeddings))
+
+    def predict(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> Output:
+        """Logits of each text, or of each pair of texts, in the order given."""
+        lengths = self._lengths(texts, pairs)
+        logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        done = 0
+        for rows in _batches(lengths):
+            logits[rows] = self._logits([texts[i] for i in rows], [pairs[i] for i in rows] if pairs else None)
+            done += len(rows)
+            if progress:
+                progress(done, len(texts))
+        return Output(logits, lengths, lengths > self.max_tokens)
+
+    def unknown(self, text: str) -> float:
+        """Share of the text's tokens that the model has no entry for (emoji, foreign scripts): 0 to 1."""
+        ids = self._encode([text], None, add_special_tokens=False, truncation=True)["input_ids"][0]
+        return ids.count(self._tokenizer.unk_token_id) / len(ids) if ids else 1.0
+
+    def truncated_share(self, frame: pd.DataFrame) -> float:
+        """Share of a split's texts that are too long to be read whole."""
+        pairs = frame["text_pair"].tolist() if "text_pair" in frame else None
+        return float((self._lengths(frame["text"].tolist(), pairs) > self.max_tokens).mean())
+
+    def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None, **how: Any) -> "BatchEncoding":
+        readable = [[_readable(text) for text in column] for column in (texts, pairs) if column is not None]
+        return self._tokenizer(*readable, max_length=self.max_tokens if how.get("truncation") else None, **how)
+
+    def _lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.int64]:
+        encoded = self._encode(texts, pairs, truncation=False, verbose=False)
+        return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
+
+    def _logits(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.float32]:
+        import torch
+
+        encoded = self._encode(texts, pairs, truncation=True, padding="longest", return_tensors="pt")
+        with torch.inference_mode():
+            return np.asarray(self._model(**encoded).logits.float().numpy())
+
+
+BACKENDS = {"torch": TorchPredictor}
+
+
+def load(folder: Path, backend: str = "torch") -> TorchPredictor:
+    """The model in `folder`, ready to predict. Raises ModelError."""
+    return BACKENDS[backend](folder)
+
+
+def predict_split(predictor: TorchPredictor, frame: pd.DataFrame, progress: Progress | None = None) -> Predictions:
+    """Predictions for a split: a frame with `id`, `text`, `label` and, for pairs, `text_pair`."""
+    pairs = frame["text_pair"].tolist() if "text_pair" in frame else None
+    output = predictor.predict(frame["text"].tolist(), pairs, progress)
+    return Predictions(
+        id=frame["id"].to_numpy(dtype=np.str_),
+        text_sha256=np.array(hashes(frame), dtype=np.str_),
+        label=frame["label"].to_numpy(dtype=np.int64),
+        logits=output.logits,
+        n_tokens=output.n_tokens,
+        truncated=output.truncated,
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model made of one text."""
+
+    probabilities: npt.NDArray[np.float64]
+    """(k,)"""
+    n_tokens: int
+    """of the whole text"""
+    n_read: int
+    """of these, the model read the first so many"""
+    unknown: float
+    """share of the tokens that the model has no entry for"""
+    seconds: float
+
+
+def classify(predictor: TorchPredictor, text: str, pair: str | None = None) -> Reading:
+    """Read one text, or a pair. Raises InputError when there is nothing to read."""
+    check_text(text)
+    if pair is not None:
+        check_text(pair, "The second text")
+    start = time.perf_counter()
+    output = predictor.predict([text], None if pair is None else [pair])
+    seconds = time.perf_counter() - start
+    n_tokens = int(output.n_tokens[0])
+    probabilities = np.asarray(softmax(output.logits[0].astype(np.float64)))
+    return Reading(probabilities, n_tokens, min(n_tokens, predictor.max_tokens), predictor.unknown(text), seconds)
+
+
+def check_text(text: str, name: str = "The text") -> str:
+    """The text as it can be classified. Raises InputError when there is nothing in it to read."""
+    if not _readable(text).strip():
+        raise InputError(f"{name} is empty: type a few words to classify.")
+    return text
+
+
+def _readable(text: str) -> str:
+    # NUL ends strings in some tokenizers, and lone surrogates have no UTF-8: neither may stop a whole file.
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+
+
+def _batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    order = np.argsort(-lengths, kind="stable")  # longest first: if memory runs out, it does at once
+    return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
+
+
+def _require_files(folder: Path) -> None:
+    if not (folder / WEIGHTS).is_file():
+        raise ModelError(
+            f"There is no {WEIGHTS} in this model. Verdict loads safetensors only: other formats can run code when "
+            "they are opened."
+        )
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The model's config.json is missing or damaged: {error}") from None
+    if "auto_map" in config:
+        raise ModelError("This model wants to run code of its own (auto_map in config.json); Verdict refuses that.")

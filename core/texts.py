@@ -1,0 +1,39 @@
+"""The texts behind a record's predictions, where they can be had: published with it, or read from the data set."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from core.data import hashes, load_splits
+from core.errors import RunError
+from core.files import write_atomically
+from core.runs import Record
+
+
+def of_record(record: Record, split: str) -> pd.DataFrame:
+    """Texts of a split, indexed by id: `text`, `text_pair` for pairs, and `text_sha256` to compare with what was read.
+
+    Raises DataError when the texts were not published and the data set is not here.
+    """
+    published = _path(record.folder, split)
+    frame = _read(published) if published.is_file() else load_splits(record.recipe)[split]
+    return frame.assign(text_sha256=hashes(frame)).set_index("id")
+
+
+def write(folder: Path, split: str, frame: pd.DataFrame) -> Path:
+    """Store a split's texts under `folder` as a publication holds them; returns the file."""
+    path = _path(folder, split)
+    columns = [column for column in ("id", "text", "text_pair") if column in frame]
+    write_atomically(path, lambda temporary: frame[columns].to_parquet(temporary, index=False))
+    return path
+
+
+def _path(folder: Path, split: str) -> Path:
+    return folder / "texts" / f"{split}.parquet"
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"texts/{path.name} is damaged ({type(error).__name__}).") from error

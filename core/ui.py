@@ -1,0 +1,167 @@
+"""What all pages share: the model picker, caches, the error box. The only core module that knows Streamlit."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import hub, predictor, runs, texts
+from core.errors import DataError, HubError, RunError, VerdictError
+from core.hub import Publication
+from core.predictor import TorchPredictor
+from core.runs import Run
+from core.wording import as_markdown
+
+Model = Run | Publication
+
+NOTHING_YET = """
+There is no model to show yet.
+
+- **Train one here**, publish it to a local Hub and come back: `make demo`
+- **Or show one from the Hub**: start the app with `VERDICT_MODELS=user/name@commit`, or type such a name above.
+"""
+
+_KEY = "model"
+
+
+def start(title: str, question: str) -> None:
+    """Open a page: its name, and the one question it answers. Every page calls this first, since any may be first."""
+    st.set_page_config(page_title=f"{title} · Verdict", page_icon=":material/balance:", layout="centered")
+    st.title(title, anchor=False)
+    st.caption(question)
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Show a VerdictError as a box; other errors are ours to mend, and pass."""
+    try:
+        yield
+    except VerdictError as error:
+        st.error(as_markdown(str(error)), icon=":material/error:")
+
+
+def pick() -> Model | None:
+    """The model that the reader chose, kept in the URL as `model`; None (and what to do about it) if there is none."""
+    options = _options()
+    if options and _KEY not in st.session_state and _KEY not in st.query_params:
+        st.session_state[_KEY] = options[0]  # not a default: those stay out of the URL, and a link must name its model
+    chosen = st.selectbox(
+        "Model",
+        options,
+        index=None,
+        key=_KEY,
+        bind="query-params",
+        accept_new_options=True,
+        placeholder="Choose a run, or type user/name of a model on the Hub",
+        help="A run on this machine is named recipe/id, a model on the Hub user/name@commit.",
+    )
+    if not chosen:
+        st.info(NOTHING_YET, icon=":material/info:")
+        return None
+    with errors():
+        return open_model(chosen)
+    return None
+
+
+def open_model(name: str) -> Model:
+    """The run `recipe/id`, or the publication `user/name[@revision]` with its evaluation."""
+    if "@" not in name:
+        run = runs.Run(runs.root() / name)
+        if run.path.is_dir() and name.count("/") == 1 and ".." not in name:
+            return run
+    repo, commit = _resolve(name)
+    if not name.endswith(commit):
+        st.caption(f"{as_markdown(repo)} is at commit `{commit}`.")
+    return _publication(repo, commit)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Loading the model")
+def load_predictor(name: str) -> TorchPredictor:
+    """The model, ready to predict; a publication's bytes are hashed before they are loaded."""
+    model = open_model(name)
+    if isinstance(model, Run):
+        return predictor.load(model.model)
+    publication = hub.fetch(model.repo, model.commit, "model")
+    hub.check(publication).require(publication.name)
+    return predictor.load(publication.folder)
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the texts")
+def load_texts(name: str, split: str) -> pd.DataFrame | None:
+    """The texts behind a model's predictions; None where they cannot be had."""
+    try:
+        return texts.of_record(open_model(name).record, split)
+    except DataError:
+        return None
+
+
+@st.cache_resource
+def verifications() -> dict[str, dict[str, Any]]:
+    """What this process verified, by publication name: the same for all who look."""
+    return {}
+
+
+def last_verification(name: str) -> dict[str, Any] | None:
+    """The newest verification of a publication: made by this process, or stored in the local run."""
+    run = runs.of_publication(*hub.resolve(name))
+    stored = [each for each in run.verifications if each["commit"] in name] if run else []
+    return verifications().get(name) or (stored[-1] if stored else None)
+
+
+def card(model: Model) -> str:
+    """The model's card. Raises RunError when the run has none yet."""
+    path = model.path / "card.md" if isinstance(model, Run) else model.folder / "README.md"
+    if not path.is_file():
+        raise RunError(f"{model.name} has no card yet: it is written when the run is complete.")
+    return path.read_text(encoding="utf-8")
+
+
+def picture(model: Model, path: str) -> Path:
+    """The file of a picture that the card names, in a run or in a publication."""
+    return model.record.folder / Path(path).relative_to("evaluation")
+
+
+def names_on_hub(model: Model) -> list[str]:
+    """The publications of a run, newest first; a publication is its own."""
+    if isinstance(model, Publication):
+        return [model.name]
+    return list(dict.fromkeys(f"{p['repo']}@{p['commit']}" for p in reversed(model.publications)))
+
+
+def _options() -> list[str]:
+    """Configured models first, then the newest complete runs, then where those were published."""
+    configured = [name.strip() for name in os.environ.get("VERDICT_MODELS", "").split(",") if name.strip()]
+    complete = [run for run in runs.every() if run.complete]
+    published = [name for run in complete for name in _published(run)]
+    return list(dict.fromkeys([_pinned(name) for name in configured] + [run.name for run in complete] + published))
+
+
+def _published(run: Run) -> list[str]:
+    try:
+        return names_on_hub(run)
+    except (ValueError, KeyError):
+        return []  # a damaged list of publications is no reason to hide the run
+
+
+def _pinned(name: str) -> str:
+    try:
+        repo, commit = _resolve(name)
+        return f"{repo}@{commit}"
+    except HubError:
+        return name  # the error is shown when the model is chosen
+
+
+@st.cache_data(ttl=300, max_entries=64, show_spinner=False)
+def _resolve(name: str) -> tuple[str, str]:
+    return hub.resolve(name)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Fetching the evaluation from the Hub")
+def _publication(repo: str, commit: str) -> Publication:
+    publication = hub.fetch(repo, commit, "evaluation")
+    hub.check(publication).require(publication.name)
+    return publication

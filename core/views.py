@@ -1,0 +1,218 @@
+"""Records -> the data frames that pages and pictures show. Pure; nothing here draws or asks the Hub."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core import recipe as recipes
+from core.errors import VerdictError
+from core.metrics import METRICS
+from core.predictions import Predictions
+from core.recipe import Recipe
+from core.runs import Run
+from core.wording import figure, interval, percent
+
+HEADLINE = ("accuracy", "f1_macro", "roc_auc_ovr_macro", "loss")
+"""The metrics shown as cards; the others are one step away."""
+
+CELL = "cell"
+"""Name of the confusion matrix's selection."""
+
+BASELINES = {"tfidf": "TF-IDF with logistic regression", "majority": "Always the commonest label"}
+
+
+def scores(split: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """A row a metric: name, title, meaning, value, low, high, and a column for each baseline."""
+    rows = []
+    for name, metric in METRICS.items():
+        if name in split:
+            beside = {key: found.get(name, {}).get("value") for key, found in baselines.items()}
+            rows.append({"name": name, "title": metric.title, "meaning": metric.meaning, **split[name], **beside})
+    return pd.DataFrame(rows)
+
+
+def headline(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of `scores` that are shown as cards."""
+    return [row for row in table.to_dict("records") if row["name"] in HEADLINE]
+
+
+def scores_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """`scores` as people read them."""
+    rows = table.to_dict("records")
+    return pd.DataFrame(
+        {
+            "Metric": table["title"],
+            "Value": [figure(row["value"]) for row in rows],
+            "95% interval": [interval(row) for row in rows],
+            "TF-IDF": [figure(row["tfidf"]) for row in rows],
+            "Majority": [figure(row["majority"]) for row in rows],
+            "What it means": table["meaning"],
+        }
+    )
+
+
+def confusion(split: Mapping[str, Any], labels: Sequence[str]) -> pd.DataFrame:
+    """A row a cell: true, decided, count, and share of the true label's examples."""
+    counts = np.array(split["confusion"])
+    totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return pd.DataFrame(
+        {
+            "true": np.repeat(labels, len(labels)),
+            "decided": np.tile(labels, len(labels)),
+            "count": counts.ravel(),
+            "share": (counts / totals).ravel(),
+        }
+    )
+
+
+def cell_examples(
+    found: Predictions, texts: pd.DataFrame | None, labels: Sequence[str], true: str, decided: str
+) -> pd.DataFrame:
+    """The examples of a confusion cell, most confident first: id, confidence, text where it can be had."""
+    rows = np.flatnonzero((found.label == labels.index(true)) & (found.decisions == labels.index(decided)))
+    rows = rows[np.argsort(-found.probabilities[rows].max(axis=1), kind="stable")]
+    shown = pd.DataFrame({"id": found.id[rows], "confidence": found.probabilities[rows].max(axis=1)})
+    if texts is None:
+        return shown
+    columns = [column for column in ("text", "text_pair") if column in texts]
+    return shown.join(texts[columns], on="id")
+
+
+def clicked(event: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The cell (true, decided) that a selection on the confusion matrix holds; None when it was cleared."""
+    cells = event.get("selection", {}).get(CELL) or []
+    return (cells[0]["true"], cells[0]["decided"]) if cells else None
+
+
+def per_class(split: Mapping[str, Any]) -> pd.DataFrame:
+    """A row a label: precision, recall, F1 and number of examples, as people read them."""
+    rows = split["per_class"]
+    figures = {name.capitalize(): [figure(row[name]) for row in rows] for name in ("precision", "recall", "f1")}
+    return pd.DataFrame({"Label": [row["label"] for row in rows], **figures, "Examples": [row["n"] for row in rows]})
+
+
+def bars(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
+    """A row a label, most probable first: label, index, probability, and the probability as words."""
+    frame = pd.DataFrame({"label": labels, "index": range(len(labels)), "probability": probabilities})
+    frame["shown"] = [percent(value) for value in frame["probability"]]
+    return frame.sort_values("probability", ascending=False, ignore_index=True)
+
+
+def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """A row a run as people read it, newest first; a damaged run is a row too, that says so."""
+    columns = ["Run", "State", "Encoder", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "Tokens per second"]
+    return pd.DataFrame([_run_row(run) for run in runs], columns=columns).fillna("")
+
+
+def _run_row(run: Run) -> dict[str, str]:
+    row = {"Run": run.name, "State": "complete" if run.complete else "unfinished"}
+    try:
+        row["Encoder"] = run.record.recipe.encoder
+        return row | (_run_scores(run) if run.complete else {})
+    except (VerdictError, KeyError) as error:
+        return row | {"State": f"damaged: {error}"}
+
+
+def _run_scores(run: Run) -> dict[str, str]:
+    cost, accuracy = run.record.environment["cost"], run.record.metrics["splits"]["test"]["accuracy"]
+    return {
+        "Test accuracy": figure(accuracy["value"]),
+        "95% interval": interval(accuracy),
+        "TF-IDF": figure(run.record.data["baselines"]["tfidf"]["accuracy"]["value"]),
+        "Minutes": figure(cost["train_seconds"] / 60),
+        "Tokens per second": f"{cost['tokens_per_second']:,.0f}",
+    }
+
+
+def curves(history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The history in long form: epoch, series (training loss, validation loss, validation accuracy, …), value."""
+    rows = []
+    for entry in history:
+        if entry["kind"] == "step":
+            rows.append({"epoch": entry["epoch"], "series": "training loss", "value": entry["loss"]})
+        else:
+            scores_at = {key: value for key, value in entry.items() if key.startswith("validation_")}
+            rows += [
+                {"epoch": entry["epoch"], "series": key.replace("_", " "), "value": value}
+                for key, value in scores_at.items()
+            ]
+    return pd.DataFrame(rows, columns=["epoch", "series", "value"])
+
+
+def curve_groups(points: pd.DataFrame) -> dict[str, list[str]]:
+    """Which series of `curves` go into one chart, by its title."""
+    there = set(points["series"])
+    groups = {"Loss": ["training loss", "validation loss"]}
+    groups["Validation scores"] = sorted(name for name in there if name.startswith("validation") and "loss" not in name)
+    present = {title: [name for name in names if name in there] for title, names in groups.items()}
+    return {title: names for title, names in present.items() if names}
+
+
+def comparison(verdict: Mapping[str, Any]) -> pd.DataFrame:
+    """A verification's metrics as people read them: Metric, Local, Hub, Difference."""
+    rows = verdict["metrics"]
+    figures = {name.capitalize(): [figure(row[name]) for row in rows] for name in ("local", "hub", "difference")}
+    return pd.DataFrame({"Metric": [METRICS[row["metric"]].title for row in rows], **figures})
+
+
+def files(verification: Mapping[str, Any]) -> pd.DataFrame:
+    """A verification's files: file, state, SHA-256; those with a problem first."""
+    rows = [
+        {"file": each["path"], "state": each["problem"] or "as published", "SHA-256": each["sha256"] or "not here"}
+        for each in sorted(verification["files"], key=lambda each: (not each["problem"], each["path"]))
+    ]
+    return pd.DataFrame(rows, columns=["file", "state", "SHA-256"])
+
+
+def settings(recipe: Recipe) -> pd.DataFrame:
+    """The recipe's keys and values, dotted, as text."""
+    flat = recipes.flat(recipe)
+    return pd.DataFrame({"setting": flat.keys(), "value": [_plain(value) for value in flat.values()]})
+
+
+def environment(found: Mapping[str, Any]) -> pd.DataFrame:
+    """What a run was made with, as names and text."""
+    versions = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
+    code = found.get("code") or {}
+    commit = code.get("commit", "not recorded") + (" with changes" if code.get("dirty") else "")
+    cost = found["cost"]
+    rows = {
+        "Processor": f"{found['processor']}, {found['threads']} threads, {found['cpu_capability']}",
+        "Device": found["device"],
+        "Python": found["python"],
+        "Packages": versions,
+        "Code": commit,
+        "Seed": str(found["seed"]),
+        "Training time": f"{cost['train_seconds'] / 60:.1f} minutes, {figure(cost['epochs'])} epochs",
+        "Throughput": f"{cost['tokens_per_second']:,.0f} tokens per second",
+        "Peak memory": f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
+    }
+    return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
+
+
+def audit(data: Mapping[str, Any]) -> pd.DataFrame:
+    """What is known of the data: sizes, hashes, duplicates, leaks, truncation."""
+    found = data["audit"]
+    rows = [(f"{name}: examples", f"{split['rows']:,}") for name, split in data["splits"].items()]
+    rows += [(f"{name}: SHA-256", split["sha256"]) for name, split in data["splits"].items()]
+    rows += [(f"{name}: texts that repeat another", f"{count:,}") for name, count in found["duplicates"].items()]
+    rows += [(f"Shared texts: {where}", f"{count:,}") for where, count in found["leaks"].items()]
+    rows += [(f"{name}: texts cut", percent(share) if share else "none") for name, share in found["truncated"].items()]
+    return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def card_parts(card: str) -> list[tuple[str, str]]:
+    """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it, or "")."""
+    body = re.sub(r"\A---\n.*?\n---\n", "", card, count=1, flags=re.DOTALL)
+    pieces = re.split(r"!\[[^\]]*\]\(([^)]+)\)", body)
+    return list(zip(pieces[::2], [*pieces[1::2], ""], strict=True))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) if len(value) < 10 else f"{len(value)} entries"
+    return str(value)

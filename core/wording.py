@@ -1,0 +1,90 @@
+"""Figures and sentences as people read them. Pure."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from core.predictor import Reading
+
+
+def figure(value: float | None) -> str:
+    """Three significant digits, in plain notation: 0.935, 12.3, 1,230."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
+    return f"{value:,.{min(digits, 6)}f}"
+
+
+def interval(entry: Mapping[str, float]) -> str:
+    """`0.907 to 0.956`."""
+    return f"{figure(entry['low'])} to {figure(entry['high'])}"
+
+
+def as_markdown(text: str) -> str:
+    """Text that Markdown shows as it is: names, messages and reviews may hold anything."""
+    for character in "\\`*_{}[]<>#|$~:":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def percent(share: float) -> str:
+    """A share in percent; certainty is never claimed: 99.97% is `over 99.9%`."""
+    if share > 0.999:
+        return "over 99.9%"
+    if share < 0.001:
+        return "under 0.1%"
+    return f"{share:.1%}"
+
+
+def bars_in_words(bars: pd.DataFrame) -> str:
+    """The confidence bars for those who cannot see them."""
+    return "Confidence: " + ", ".join(f"{row.label} {row.shown}" for row in bars.itertuples())
+
+
+def warnings(reading: "Reading") -> list[str]:
+    """What a reader of a classification must know."""
+    found = []
+    if reading.n_read < reading.n_tokens:
+        found.append(
+            f"Only the beginning was read: {reading.n_read:,} of {reading.n_tokens:,} tokens (pieces of words). "
+            "The rest of the text played no part."
+        )
+    if reading.unknown > 0.5:
+        found.append("The model knows hardly any of these words or signs, so its answer means little.")
+    return found
+
+
+def beside(row: Mapping[str, Any]) -> str:
+    """A score's interval and baselines: `0.907 to 0.956 · TF-IDF 0.84 · majority 0.5`."""
+    return f"{interval(row)} · TF-IDF {figure(row['tfidf'])} · majority {figure(row['majority'])}"
+
+
+def count_examples(n: int, shown: int) -> str:
+    """How many examples a cell has, and how many of them are listed."""
+    if n == 0:
+        return "No example is in this cell."
+    listed = "" if n <= shown else f" The {shown} that the model was surest of are listed."
+    return f"{n:,} example{'s' if n > 1 else ''}.{listed}"
+
+
+def example_text(row: Mapping[str, Any]) -> str:
+    """An example's text, or why there is none."""
+    if not isinstance(row.get("text"), str):
+        return "*The text is not published with this model, and the data set is not on this machine.*"
+    pair = row.get("text_pair")
+    return as_markdown(row["text"]) + (f"\n\n{as_markdown(pair)}" if isinstance(pair, str) and pair else "")
+
+
+def evidence(verdict: Mapping[str, Any]) -> str:
+    """What a verdict rests on, in one paragraph."""
+    return (
+        f"{verdict['n']:,} examples compared; {verdict['flips']} decided differently ({verdict['won']} for the better, "
+        f"{verdict['lost']} for the worse). The largest change of a probability is "
+        f"{verdict['max_probability_change']:.2g}. Exact McNemar test: p = {verdict['p_value']:.3g}. The smallest "
+        f"difference in accuracy that this many examples can show is {figure(verdict['smallest_gap'])}."
+    )

@@ -1,0 +1,17 @@
+"""About: the model's card."""
+
+import streamlit as st
+
+from core import ui, views
+
+ui.start("About", "What is this model for, what was it made of, and where does it fail?")
+
+with ui.errors():
+    model = ui.pick()
+    if model:
+        for part, picture in views.card_parts(ui.card(model)):
+            st.markdown(part)
+            if picture:
+                st.image(
+                    str(ui.picture(model, picture)), caption="Confusion matrix: true labels down, decided ones across"
+                )

@@ -1,0 +1,35 @@
+"""Classify: what does the model say of a text, and how sure is it?"""
+
+import streamlit as st
+
+from core import charts, predictor, ui, views, wording
+
+ui.start("Classify", "What does the model say of your review, and how sure is it?")
+
+
+def show(reading: predictor.Reading, labels: tuple[str, ...]) -> None:
+    """The answer first, then the bars, then how it was reached."""
+    bars = views.bars(reading.probabilities, labels)
+    st.header(wording.as_markdown(bars["label"][0]), anchor=False, divider=False)
+    st.altair_chart(charts.confidence_bars(bars), width="stretch", alt=wording.bars_in_words(bars))
+    for warning in wording.warnings(reading):
+        st.warning(warning, icon=":material/warning:")
+    st.caption(f"{reading.n_read:,} of {reading.n_tokens:,} tokens read in {reading.seconds * 1000:.0f} ms")
+
+
+def try_example() -> None:
+    """Put the example that was clicked into the box."""
+    st.session_state["text"] = st.session_state.pop("example") or ""
+
+
+with ui.errors():
+    model = ui.pick()
+    if model:
+        recipe = model.record.recipe
+        text = st.text_area("Your review", key="text", height=150, placeholder="Type or paste a review")
+        pair = st.text_area("Second text", key="pair", height=150) if recipe.data.text_pair else None
+        asked = st.button("Classify", type="primary", icon=":material/arrow_forward:")
+        if recipe.publish.examples:
+            st.pills("Or try one of these", recipe.publish.examples, key="example", on_change=try_example)
+        if text or asked:
+            show(predictor.classify(ui.load_predictor(model.name), text, pair), recipe.labels)

@@ -1,0 +1,1 @@
+"""The scripts that train, publish and verify: `python -m train --help`."""

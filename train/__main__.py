@@ -1,0 +1,177 @@
+"""The command line: `python -m train --help`."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+from rich.text import Text
+
+from core import recipe as recipes
+from core import runs, views, wording
+from core.errors import VerdictError
+from core.recipe import Recipe
+
+RECIPES = Path(__file__).parent / "recipes"
+
+app = typer.Typer(
+    help="Fine-tune a review classifier, publish it to the Hugging Face Hub, and prove that what is there was measured.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+RecipeName = Annotated[str, typer.Argument(help="a recipe's name (see `recipes`) or a TOML file", metavar="RECIPE")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="change a setting: key=value, as training.epochs=1; can be repeated")
+]
+
+
+@app.command()
+def fit(recipe: RecipeName, set_: Overrides = None) -> None:
+    """Train a recipe, measure the result on its test split, and leave a run.
+
+    Example: python -m train fit demo --set training.epochs=2
+    """
+    from train.fit import fit as train_recipe
+
+    run = train_recipe(load_recipe(recipe, set_ or []))
+    accuracy = run.record.metrics["splits"]["test"]["accuracy"]
+    tfidf = run.record.data["baselines"]["tfidf"]["accuracy"]["value"]
+    console.print(
+        f"Run [bold]{run.name}[/]: test accuracy {wording.figure(accuracy['value'])} "
+        f"({wording.interval(accuracy)}), TF-IDF {wording.figure(tfidf)}."
+    )
+    console.print(f"Next: python -m train publish {run.name} --repo user/name")
+
+
+@app.command("recipes")
+def list_recipes() -> None:
+    """List the recipes that come with the project."""
+    table = Table("recipe", "what it trains", "encoder", "labels")
+    for path in sorted(RECIPES.glob("*.toml")):
+        found = recipes.load(path)
+        table.add_row(found.name, found.title, found.encoder, ", ".join(found.labels))
+    console.print(table)
+
+
+@app.command("runs")
+def list_runs() -> None:
+    """List the runs, newest first, with their test scores."""
+    found = runs.every()
+    if not found:
+        console.print(f"No runs under {runs.root()} yet. Train one: python -m train fit demo")
+        return
+    console.print(_table(views.runs_table(found)))
+
+
+@app.command()
+def publish(
+    run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
+    repo: Annotated[str, typer.Option(help="user/name on the Hub; made if it is not there")],
+    private: Annotated[bool, typer.Option(help="make a new repo private")] = False,
+) -> None:
+    """Upload a run to the Hub in one commit: model, card, evaluation and a manifest of hashes.
+
+    Needs HF_TOKEN (or `hf auth login`) with the right to write.
+    """
+    from train.publish import publish as publish_run
+
+    commit = publish_run(runs.find(run), repo, private=private)
+    console.print(f"Published as [bold]{repo}@{commit}[/]", soft_wrap=True)
+    console.print(f"Next: python -m train verify {repo}@{commit}", soft_wrap=True)
+
+
+@app.command()
+def verify(
+    name: Annotated[str, typer.Argument(help="user/name or user/name@revision", metavar="REPO[@REV]")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="also write the verification as JSON")] = None,
+) -> None:
+    """Download a publication afresh, hash every file, recompute its metrics, run it over its test split, and conclude.
+
+    The exit status is 0 for `identical` and `drift`, 1 for anything else.
+    """
+    from core.files import write_json
+    from core.verdict import Kind
+    from core.verify import verify as verify_publication
+
+    with console.status("Verifying") as status:
+        found = verify_publication(name, lambda share, doing: status.update(f"{doing} ({share:.0%})"))
+    _print_verification(found)
+    if output:
+        write_json(output, found)
+    if not Kind(found["verdict"]["kind"]).good:
+        raise typer.Exit(1)
+
+
+@app.command()
+def localhub(
+    root: Annotated[Path, typer.Option(help="folder for its repos and tokens")] = Path(".localhub"),
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 8600,
+) -> None:
+    """Serve a small Hub on this machine, to publish to without an account; Ctrl-C stops it."""
+    from train import localhub as server
+
+    server.run(root, port)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(envvar="PORT", help="port of the app")] = 8501,
+    recipe: Annotated[str, typer.Option(help="recipe to show")] = "demo",
+) -> None:
+    """Do the main job: train (once), publish to a local Hub, verify, and open the app. Ctrl-C ends all of it."""
+    from train.demo.run import run as run_demo
+
+    run_demo(load_recipe(recipe, []), port)
+
+
+def load_recipe(name: str, overrides: list[str]) -> Recipe:
+    """A recipe that comes with the project, or a TOML file."""
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    return recipes.load(path, overrides)
+
+
+def _table(frame: pd.DataFrame) -> Table:
+    table = Table(*frame.columns)
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(str, row))
+    return table
+
+
+def _print_verification(found: dict[str, Any]) -> None:
+    verdict = found["verdict"]
+    console.print(f"[bold]{verdict['kind']}[/]: {verdict['sentence']}", soft_wrap=True)
+    console.print(f"{found['repo']}@{found['commit']}, compared with {found['compared_with']}", soft_wrap=True)
+    if verdict["metrics"]:
+        console.print(_table(views.comparison(verdict)))
+        console.print(wording.evidence(verdict), soft_wrap=True)
+    bad = [each for each in found["files"] if each["problem"]]
+    console.print(f"{len(found['files'])} files hashed, {len(bad)} not as published.")
+    for each in bad:
+        console.print(f"  {each['path']}: {each['problem']}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; a VerdictError is shown as a message, not as a traceback."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console, show_path=False)]
+    )
+    logging.getLogger("verdict").setLevel(logging.INFO)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        app()
+    except VerdictError as error:
+        Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

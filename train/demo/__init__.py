@@ -1,0 +1,1 @@
+"""The demo corpus, and the main job done in one command."""

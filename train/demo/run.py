@@ -1,0 +1,135 @@
+"""The main job in one command: a recipe becomes a run, a publication on a local Hub, and a verified model in the app.
+
+What was done before is used again: a finished run of the same recipe, its publication, its verification.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from core import runs
+from core.data import PROJECT
+from core.errors import VerdictError
+from core.recipe import Recipe
+from core.runs import Run
+from train.localhub import serving
+
+log = logging.getLogger("verdict")
+
+ROOT = Path(".localhub")
+
+
+def run(recipe: Recipe, port: int) -> None:
+    """Do the main job, then serve the app on `port` until Ctrl-C or SIGTERM. Raises VerdictError."""
+    _require_free(port)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with serving(ROOT) as hub:
+            # The Hub's client reads these when it is imported: what needs it is imported below, not above.
+            os.environ |= {
+                "HF_ENDPOINT": hub.endpoint,
+                "HF_TOKEN": hub.write_token,
+                "HF_HOME": str(ROOT.resolve() / "cache"),
+                "HF_HUB_DISABLE_XET": "1",
+            }
+            name = _verified_publication(recipe)
+            with _app(port, name) as process:
+                log.info("The app is at http://localhost:%d (Ctrl-C ends it and the local Hub)", port)
+                process.wait()
+    except KeyboardInterrupt:
+        log.info("Stopped.")
+
+
+def _verified_publication(recipe: Recipe) -> str:
+    """The name of a verified publication of `recipe`, made if need be. Raises VerdictError if it does not verify."""
+    from core import verify
+    from core.verdict import Kind
+    from train.fit import fit
+
+    found = _finished(recipe) or fit(recipe)
+    repo, commit = f"demo/{recipe.name}", _published(found, f"demo/{recipe.name}")
+    name = f"{repo}@{commit}"
+    log.info("Run %s is on the local Hub as %s", found.name, name)
+    verification = next((each for each in found.verifications if each["commit"] == commit), None) or verify.verify(name)
+    verdict = verification["verdict"]
+    log.info("Verdict: %s. %s", verdict["kind"], verdict["sentence"])
+    if not Kind(verdict["kind"]).good:
+        raise VerdictError(f"{name} does not verify: {verdict['sentence']}")
+    return name
+
+
+def _finished(recipe: Recipe) -> Run | None:
+    """The newest complete run of this very recipe."""
+    mine = (run for run in runs.every() if run.complete and run.path.parent.name == recipe.name)
+    return next((run for run in mine if run.record.recipe == recipe), None)
+
+
+def _published(run: Run, repo: str) -> str:
+    """The commit at which the run is on the local Hub; it is published if it is not there."""
+    from core import hub
+    from core.errors import NotOnHub
+    from train.publish import publish
+
+    for publication in reversed(run.publications):
+        try:
+            if publication["commit"] in {each["commit"] for each in hub.history(repo)}:
+                return publication["commit"]
+        except NotOnHub:
+            break
+    return publish(run, repo)
+
+
+@contextmanager
+def _app(port: int, name: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """The app in a process of its own, answering; ended with the block."""
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
+    process = subprocess.Popen(
+        [*command, f"--server.port={port}"],
+        cwd=PROJECT,
+        env=os.environ | {"VERDICT_MODELS": name, "VERDICT_RUNS": str(runs.root().resolve())},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches us, and we end it
+    )
+    try:
+        _await_answer(process, f"http://127.0.0.1:{port}/_stcore/health")
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _await_answer(process: "subprocess.Popen[bytes]", url: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    raise VerdictError("The app did not start; `streamlit run streamlit_app.py` says why.")
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise VerdictError(f"Port {port} is taken. Choose another: PORT={port + 1} make demo") from None
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 # make lint   formatting, imports, types
 # make bench  benchmarks on this machine (slow)
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin

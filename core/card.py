@@ -77,7 +77,7 @@ def _metadata(record: Record, test: Mapping[str, Any], repo: str) -> ModelCardDa
 
 
 def _scores(record: Record, test: Mapping[str, Any]) -> list[dict[str, str]]:
-    rows = views.scores(test, record.data["baselines"]).to_dict("records")
+    rows = views.records(views.scores(test, record.data["baselines"]))
     return [
         {
             "name": str(row["name"]),
@@ -114,8 +114,9 @@ def _audit(audit: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _cost(environment: Mapping[str, Any]) -> str:
     cost = environment["cost"]
     return (
-        f"Trained in {cost['train_seconds'] / 60:.1f} minutes on {environment['processor']} ({environment['threads']} threads), "
-        f"at {cost['tokens_per_second']:,.0f} tokens per second and with {cost['peak_memory_bytes'] / 2**30:.2f} GiB of memory."
+        f"Trained in {cost['train_seconds'] / 60:.1f} minutes on {environment['processor']} "
+        f"({environment['threads']} threads), at {cost['tokens_per_second']:,.0f} tokens per second "
+        f"and with {cost['peak_memory_bytes'] / 2**30:.2f} GiB of memory."
     )
 
 

@@ -1,5 +1,7 @@
 """Data frames -> charts. Pure: colours come from the theme, text colours from the page around."""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 import plotly.graph_objects as go
@@ -22,7 +24,8 @@ def confidence_bars(bars: pd.DataFrame) -> alt.LayerChart:
         tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("shown:N", title="Confidence")],
     )
     figures = base.mark_text(align="left", dx=6, fontSize=14).encode(text="shown:N")
-    return alt.layer(drawn, figures).properties(height=36 * len(bars)).configure_view(stroke=None)
+    layers: alt.LayerChart = alt.layer(drawn, figures).properties(height=36 * len(bars)).configure_view(stroke=None)
+    return layers
 
 
 def confusion_matrix(cells: pd.DataFrame, *, by_row: bool, clickable: bool = True) -> alt.LayerChart:
@@ -52,7 +55,8 @@ def confusion_matrix(cells: pd.DataFrame, *, by_row: bool, clickable: bool = Tru
     if clickable:
         figures = figures.encode(opacity=alt.value(1))
     size = max(220, 44 * len(labels))
-    return alt.layer(squares, figures).properties(height=size).configure_view(stroke=None)
+    layers: alt.LayerChart = alt.layer(squares, figures).properties(height=size).configure_view(stroke=None)
+    return layers
 
 
 def curves(points: pd.DataFrame, series: list[str], title: str) -> go.Figure:
@@ -91,5 +95,5 @@ def to_png(chart: alt.LayerChart, width: int) -> bytes:
     return vl_convert.vegalite_to_png(spec.to_json(), scale=2)
 
 
-def _matrix_axis(**more: object) -> alt.Axis:
+def _matrix_axis(**more: Any) -> alt.Axis:
     return alt.Axis(ticks=False, domain=False, labelLimit=150, labelFontSize=13, titleFontWeight="normal", **more)

@@ -6,7 +6,7 @@ index in the recipe's labels).
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,11 @@ def _read(name: str) -> pd.DataFrame:
     path = next((p for p in (Path(name), PROJECT / name) if p.is_file()), None)
     if path is None:
         raise DataError(f"There is no data file {name}, neither in the working folder nor in the project.")
-    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": _read_lines}
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".parquet": pd.read_parquet,
+        ".csv": pd.read_csv,
+        ".jsonl": _read_lines,
+    }
     if path.suffix not in readers:
         raise DataError(f"{name}: the ending must be one of {', '.join(readers)}.")
     try:

@@ -142,7 +142,7 @@ def fetch(
 
     `part` says what is needed: the model's files, the evaluation, or both. `cache` replaces the Hub client's own.
     """
-    patterns = {"model": (MODEL_FILES + (MANIFEST,)), "evaluation": EVALUATION_FILES}.get(
+    patterns = {"model": (*MODEL_FILES, MANIFEST), "evaluation": EVALUATION_FILES}.get(
         part, MODEL_FILES + EVALUATION_FILES
     )
     folder = _cached(repo, commit, patterns, cache)

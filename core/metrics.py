@@ -155,7 +155,7 @@ def recall_positive(outcome: Outcome) -> float | None:
 
 @metric("ROC-AUC (one against the rest, macro)")
 def roc_auc_ovr_macro(outcome: Outcome) -> float | None:
-    """Chance that a random example of a label scores higher for it than a random other, each label counting the same."""
+    """Chance that an example of a label scores higher for it than one of another, each label counting the same."""
     if outcome.log_probabilities is None or len(np.unique(outcome.labels)) < outcome.n_labels:
         return None
     probabilities = np.exp(outcome.log_probabilities)

@@ -41,7 +41,7 @@ class Predictions:
     @cached_property
     def decisions(self) -> npt.NDArray[np.int64]:
         """(n,) index of the largest logit; the first of equals."""
-        return self.logits.argmax(axis=1)
+        return np.asarray(self.logits.argmax(axis=1))
 
     def save(self, path: Path) -> None:
         """Write `predictions/<split>.parquet`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BATCH = 32
 WEIGHTS = "model.safetensors"
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 """Called with (texts done, texts in all)."""
 
 
@@ -92,7 +92,9 @@ class TorchPredictor:
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None, **how: Any) -> "BatchEncoding":
         readable = [[_readable(text) for text in column] for column in (texts, pairs) if column is not None]
-        return self._tokenizer(*readable, max_length=self.max_tokens if how.get("truncation") else None, **how)
+        limit = self.max_tokens if how.get("truncation") else None
+        encoded: BatchEncoding = self._tokenizer(*readable, max_length=limit, **how)
+        return encoded
 
     def _lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.int64]:
         encoded = self._encode(texts, pairs, truncation=False, verbose=False)

@@ -45,7 +45,10 @@ def errors() -> Iterator[None]:
 
 
 def pick() -> Model | None:
-    """The model that the reader chose, kept in the URL as `model`; None (and what to do about it) if there is none."""
+    """The model that the reader chose, kept in the URL as `model`; None if there is none, and the page says what to do.
+
+    Raises VerdictError when the model cannot be had.
+    """
     options = _options()
     if options and _KEY not in st.session_state and _KEY not in st.query_params:
         st.session_state[_KEY] = options[0]  # not a default: those stay out of the URL, and a link must name its model
@@ -62,9 +65,7 @@ def pick() -> Model | None:
     if not chosen:
         st.info(NOTHING_YET, icon=":material/info:")
         return None
-    with errors():
-        return open_model(chosen)
-    return None
+    return open_model(chosen)
 
 
 def open_model(name: str) -> Model:

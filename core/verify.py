@@ -21,7 +21,7 @@ from core.predictions import Predictions
 from core.runs import Record, Run
 from core.verdict import Verdict
 
-Progress = Callable[[float, str], None]
+Progress = Callable[[float, str], object]
 """Called with a share (0 to 1) and what is being done."""
 
 SPLIT = "test"
@@ -64,8 +64,9 @@ def _conclude(publication: Publication, integrity: Integrity, run: Run | None, p
         examples = _examples(publication.record, stored)
         progress(0.4, "Loading the model from the Hub")
         model = predictor.load(publication.folder)
-        share = lambda done, n: progress(0.45 + 0.5 * done / n, f"Classifying the test split: {done} of {n}")  # noqa: E731
-        fresh = predictor.predict_split(model, examples, share)
+        fresh = predictor.predict_split(
+            model, examples, lambda done, n: progress(0.45 + 0.5 * done / n, f"Classifying {done:,} of {n:,} texts")
+        )
         local = run.record if run else publication.record
         return verdict.compare(
             local.predictions(SPLIT), fresh, local.labels, model.labels, same_bytes=_same_bytes(publication, run)
@@ -109,7 +110,7 @@ def _examples(record: Record, stored: Predictions) -> pd.DataFrame:
 
 
 def _same_bytes(publication: Publication, run: Run | None) -> bool:
-    """Whether the publication's files are the run's own; true without a run, since manifest and listing were checked."""
+    """Whether the publication's files are the run's own; without a run, manifest and listing settled that."""
     if run is None:
         return True
     ours = {f"evaluation/predictions/{path.name}": path for path in (run.path / "predictions").iterdir()}

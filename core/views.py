@@ -35,14 +35,19 @@ def scores(split: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]])
     return pd.DataFrame(rows)
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
 def headline(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of `scores` that are shown as cards."""
-    return [row for row in table.to_dict("records") if row["name"] in HEADLINE]
+    return [row for row in records(table) if row["name"] in HEADLINE]
 
 
 def scores_shown(table: pd.DataFrame) -> pd.DataFrame:
     """`scores` as people read them."""
-    rows = table.to_dict("records")
+    rows = records(table)
     return pd.DataFrame(
         {
             "Metric": table["title"],

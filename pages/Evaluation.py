@@ -52,7 +52,7 @@ def examples(record: Record, split: str, name: str) -> None:
         return
     found = views.cell_examples(record.predictions(split), ui.load_texts(name, split), record.labels, true, decided)
     st.caption(wording.count_examples(len(found), SHOWN))
-    for row in found.head(SHOWN).to_dict("records"):
+    for row in views.records(found.head(SHOWN)):
         with st.container(border=True):
             st.markdown(wording.example_text(row))
             st.caption(f"{wording.percent(row['confidence'])} sure · {wording.as_markdown(row['id'])}")

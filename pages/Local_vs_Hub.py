@@ -21,7 +21,7 @@ BANNERS = {
 def verify_now(name: str) -> None:
     """Verify with a progress bar, and keep the result."""
     bar = st.progress(0.0)
-    ui.verifications()[name] = verify.verify(name, lambda share, doing: bar.progress(share, doing) and None)
+    ui.verifications()[name] = verify.verify(name, bar.progress)
     bar.empty()
 
 
@@ -54,6 +54,7 @@ with ui.errors():
             show(found)
         else:
             st.info(
-                "Not verified on this machine yet. Verifying downloads the model afresh, hashes every file and runs it over the test split.",
+                "Not verified on this machine yet. Verifying downloads the model afresh, hashes every file "
+                "and runs it over the test split.",
                 icon=":material/hourglass_empty:",
             )

@@ -62,6 +62,6 @@ def _rows(rng: random.Random) -> list[dict[str, str]]:
 def _text(rng: random.Random, label: str) -> str:
     # One word in eight is of the other side, so that no model gets everything right.
     own, other = (PRAISE, BLAME) if label == "positive" else (BLAME, PRAISE)
-    words = rng.choices(FILLER, k=rng.randint(4, 40)) + [rng.choice(own if rng.random() < 0.875 else other)]
+    words = [*rng.choices(FILLER, k=rng.randint(4, 40)), rng.choice(own if rng.random() < 0.875 else other)]
     rng.shuffle(words)
     return " ".join(words)

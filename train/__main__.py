@@ -21,7 +21,7 @@ from core.recipe import Recipe
 RECIPES = Path(__file__).parent / "recipes"
 
 app = typer.Typer(
-    help="Fine-tune a review classifier, publish it to the Hugging Face Hub, and prove that what is there was measured.",
+    help="Fine-tune a review classifier, publish it to the Hugging Face Hub, and prove it is what was measured.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

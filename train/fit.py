@@ -53,7 +53,7 @@ def _predict(run: Run, splits: Splits) -> dict[str, float]:
 
 
 def _on(bar: "tqdm[Any]") -> Progress:
-    return lambda done, n: bar.update(done - bar.n) and None
+    return lambda done, n: bar.update(done - bar.n)
 
 
 def _complete(run: Run, recipe: Recipe) -> None:

@@ -51,7 +51,7 @@ def train(recipe: Recipe, splits: Splits, encoder: Encoder, run: Run) -> dict[st
         callbacks=[EarlyStoppingCallback(recipe.training.patience), _History(run)],
     )
     result = trainer.train()
-    trainer.model.save_pretrained(run.model)
+    _best(trainer).save_pretrained(run.model)
     tokenizer.save_pretrained(run.model)
     seconds = result.metrics["train_runtime"]
     epochs = trainer.state.epoch or 0.0
@@ -62,6 +62,11 @@ def train(recipe: Recipe, splits: Splits, encoder: Encoder, run: Run) -> dict[st
         "tokens_per_second": sum(train_set["length"]) * epochs / seconds,
         "peak_memory_bytes": environment.peak_memory(),
     }
+
+
+def _best(trainer: Trainer) -> PreTrainedModel:
+    assert isinstance(trainer.model, PreTrainedModel)  # the Trainer has put the best checkpoint back into it
+    return trainer.model
 
 
 def _tokenizer(encoder: Encoder, recipe: Recipe) -> PreTrainedTokenizerBase:

@@ -165,7 +165,7 @@ def main() -> None:
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console, show_path=False)]
     )
     logging.getLogger("verdict").setLevel(logging.INFO)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # a new head has no weights yet, which is no warning here
     try:
         app()
     except VerdictError as error:

@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    ProgressCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -50,6 +51,8 @@ def train(recipe: Recipe, splits: Splits, encoder: Encoder, run: Run) -> dict[st
         compute_metrics=_scores,
         callbacks=[EarlyStoppingCallback(recipe.training.patience), _History(run)],
     )
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(_Progress)
     result = trainer.train()
     _best(trainer).save_pretrained(run.model)
     tokenizer.save_pretrained(run.model)
@@ -143,6 +146,22 @@ def _arguments(recipe: Recipe, run: Run) -> TrainingArguments:
 
 def _scores(given: EvalPrediction) -> dict[str, float]:
     return dict(ReviewMetrics().compute(predictions=given.predictions, references=given.label_ids))
+
+
+class _Progress(ProgressCallback):
+    """The Trainer's bar (rate, time left), with a line an epoch instead of everything that is logged."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if self.training_bar is not None and logs and "eval_loss" in logs:
+            scores = f"validation loss {logs['eval_loss']:.4f}, accuracy {logs['eval_accuracy']:.4f}"
+            self.training_bar.write(f"epoch {logs['epoch']:.0f}: {scores}")
 
 
 class _History(TrainerCallback):

@@ -69,7 +69,7 @@ def _metadata(record: Record, test: Mapping[str, Any], repo: str) -> ModelCardDa
         license=recipe.publish.license,
         library_name="transformers",
         pipeline_tag="text-classification",
-        base_model=record.environment["base_model"],
+        base_model=record.environment["base_model"] or None,
         tags=["verdict", "text-classification"],
         model_name=repo.split("/")[-1],
         eval_results=results,

@@ -153,9 +153,9 @@ def recall_positive(outcome: Outcome) -> float | None:
     return float(outcome.per_class[1, 1]) if outcome.n_labels == 2 else None
 
 
-@metric("ROC-AUC (one against the rest, macro)")
+@metric("ROC-AUC (macro)")
 def roc_auc_ovr_macro(outcome: Outcome) -> float | None:
-    """Chance that an example of a label scores higher for it than one of another, each label counting the same."""
+    """Chance that an example of a label scores higher for it than one of another; each label against the rest."""
     if outcome.log_probabilities is None or len(np.unique(outcome.labels)) < outcome.n_labels:
         return None
     probabilities = np.exp(outcome.log_probabilities)

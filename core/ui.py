@@ -51,7 +51,7 @@ def pick() -> Model | None:
     """
     options = _options()
     if options and _KEY not in st.session_state and _KEY not in st.query_params:
-        st.session_state[_KEY] = options[0]  # not a default: those stay out of the URL, and a link must name its model
+        st.query_params[_KEY] = options[0]  # not a default: those stay out of the URL, and a link must name its model
     chosen = st.selectbox(
         "Model",
         options,

@@ -62,7 +62,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """As stored in verifications."""
-        return asdict(self)
+        return asdict(self) | {"kind": self.kind.value, "metrics": list(self.metrics)}
 
 
 def unverifiable(reason: str) -> Verdict:

@@ -165,18 +165,18 @@ def comparison(verdict: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def files(verification: Mapping[str, Any]) -> pd.DataFrame:
-    """A verification's files: file, state, SHA-256; those with a problem first."""
+    """A verification's files as people read them: File, State, SHA-256; those with a problem first."""
     rows = [
-        {"file": each["path"], "state": each["problem"] or "as published", "SHA-256": each["sha256"] or "not here"}
+        {"File": each["path"], "State": each["problem"] or "as published", "SHA-256": each["sha256"] or "not here"}
         for each in sorted(verification["files"], key=lambda each: (not each["problem"], each["path"]))
     ]
-    return pd.DataFrame(rows, columns=["file", "state", "SHA-256"])
+    return pd.DataFrame(rows, columns=["File", "State", "SHA-256"])
 
 
 def settings(recipe: Recipe) -> pd.DataFrame:
     """The recipe's keys and values, dotted, as text."""
     flat = recipes.flat(recipe)
-    return pd.DataFrame({"setting": flat.keys(), "value": [_plain(value) for value in flat.values()]})
+    return pd.DataFrame({"Setting": flat.keys(), "Value": [_plain(value) for value in flat.values()]})
 
 
 def environment(found: Mapping[str, Any]) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def environment(found: Mapping[str, Any]) -> pd.DataFrame:
         "Throughput": f"{cost['tokens_per_second']:,.0f} tokens per second",
         "Peak memory": f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
     }
-    return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
+    return pd.DataFrame({"What": rows.keys(), "Value": rows.values()})
 
 
 def audit(data: Mapping[str, Any]) -> pd.DataFrame:
@@ -207,7 +207,7 @@ def audit(data: Mapping[str, Any]) -> pd.DataFrame:
     rows += [(f"{name}: texts that repeat another", f"{count:,}") for name, count in found["duplicates"].items()]
     rows += [(f"Shared texts: {where}", f"{count:,}") for where, count in found["leaks"].items()]
     rows += [(f"{name}: texts cut", percent(share) if share else "none") for name, share in found["truncated"].items()]
-    return pd.DataFrame(rows, columns=["what", "value"])
+    return pd.DataFrame(rows, columns=["What", "Value"])
 
 
 def card_parts(card: str) -> list[tuple[str, str]]:

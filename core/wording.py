@@ -1,6 +1,7 @@
 """Figures and sentences as people read them. Pure."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,12 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
+def when(stamp: str) -> str:
+    """`21 November 2026, 06:52 UTC`, from ISO 8601."""
+    moment = datetime.fromisoformat(stamp).astimezone(UTC)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
 def bars_in_words(bars: pd.DataFrame) -> str:
     """The confidence bars for those who cannot see them."""
     return "Confidence: " + ", ".join(f"{row.label} {row.shown}" for row in bars.itertuples())
@@ -78,6 +85,21 @@ def example_text(row: Mapping[str, Any]) -> str:
         return "*The text is not published with this model, and the data set is not on this machine.*"
     pair = row.get("text_pair")
     return as_markdown(row["text"]) + (f"\n\n{as_markdown(pair)}" if isinstance(pair, str) and pair else "")
+
+
+def comparison_report(verification: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """A verification as a page of Markdown: verdict, metrics side by side, evidence, files."""
+    verdict = verification["verdict"]
+    lines = [f"# {verification['repo']}@{verification['commit']}", "", f"**{verdict['kind']}**: {verdict['sentence']}"]
+    lines += ["", f"Compared with {verification['compared_with']}, {when(verification['when'])}."]
+    if len(table):
+        lines += ["", "| " + " | ".join(table.columns) + " |", "|---|---:|---:|---:|"]
+        lines += ["| " + " | ".join(row) + " |" for row in table.itertuples(index=False)]
+        lines += ["", evidence(verdict)]
+    lines += ["", "| file | state | SHA-256 |", "|---|---|---|"]
+    for each in verification["files"]:
+        lines.append(f"| {each['path']} | {each['problem'] or 'as published'} | {each['sha256'] or 'not here'} |")
+    return "\n".join(lines) + "\n"
 
 
 def evidence(verdict: Mapping[str, Any]) -> str:

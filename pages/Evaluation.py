@@ -17,7 +17,7 @@ def scores(record: Record, split: str) -> None:
         column.metric(row["title"], wording.figure(row["value"]), help=row["meaning"], border=True)
         column.caption(wording.beside(row))
     with st.expander("All metrics, with intervals"):
-        st.dataframe(views.scores_shown(table), hide_index=True, width="stretch")
+        st.dataframe(views.scores_shown(table), hide_index=True, width="stretch", height="content")
 
 
 def confusion(record: Record, split: str) -> None:
@@ -69,4 +69,6 @@ with ui.errors():
         confusion(model.record, split)
         examples(model.record, split, model.name)
         st.subheader("By label", anchor=False)
-        st.dataframe(views.per_class(model.record.metrics["splits"][split]), hide_index=True, width="stretch")
+        st.dataframe(
+            views.per_class(model.record.metrics["splits"][split]), hide_index=True, width="stretch", height="content"
+        )

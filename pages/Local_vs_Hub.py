@@ -30,12 +30,12 @@ def show(found: dict[str, Any]) -> None:
     verdict = found["verdict"]
     box, icon = BANNERS[Kind(verdict["kind"])]
     box(f"**{verdict['kind'].capitalize()}.** {wording.as_markdown(verdict['sentence'])}", icon=icon)
-    st.caption(f"Verified {found['when']} against {wording.as_markdown(found['compared_with'])}.")
+    st.caption(f"Verified {wording.when(found['when'])} against {wording.as_markdown(found['compared_with'])}.")
     if verdict["metrics"]:
-        st.dataframe(views.comparison(verdict), hide_index=True, width="stretch")
+        st.dataframe(views.comparison(verdict), hide_index=True, width="stretch", height="content")
         st.caption(wording.evidence(verdict))
     st.subheader("Files", anchor=False)
-    st.dataframe(views.files(found), hide_index=True, width="stretch")
+    st.dataframe(views.files(found), hide_index=True, width="stretch", height="content")
 
 
 with ui.errors():
@@ -47,7 +47,8 @@ with ui.errors():
             icon=":material/cloud_upload:",
         )
     if names:
-        name = st.selectbox("Publication", names, key="publication", disabled=len(names) == 1)
+        name = st.selectbox("Publication", names, key="publication") if len(names) > 1 else names[0]
+        st.caption(f"On the Hub: {wording.as_markdown(name)}")
         if st.button("Verify now", type="primary", icon=":material/fact_check:"):
             verify_now(name)
         if found := ui.last_verification(name):

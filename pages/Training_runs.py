@@ -25,7 +25,7 @@ def machinery(record: Record) -> None:
         ("Data and audit", views.audit(record.data)),
     ):
         with st.expander(title):
-            st.dataframe(table, hide_index=True, width="stretch")
+            st.dataframe(table, hide_index=True, width="stretch", height="content")
 
 
 with ui.errors():
@@ -35,4 +35,4 @@ with ui.errors():
         machinery(model.record)
     if every := runs.every():
         st.subheader("Runs on this machine", anchor=False)
-        st.dataframe(views.runs_table(every), hide_index=True, width="stretch")
+        st.dataframe(views.runs_table(every), hide_index=True, width="stretch", height="content")

@@ -26,6 +26,8 @@ def pytest_configure() -> None:
         "HF_HOME": str(home / "hf"),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "OMP_NUM_THREADS": "1",  # tiny models gain nothing from threads, and tests run side by side
         "VERDICT_RUNS": str(home / "runs"),
         "VERDICT_TEST_HUB": str(home / "hub"),
     }

@@ -1,4 +1,4 @@
-"""A tiny recipe for tests: 60 reviews of a dozen words' vocabulary, and a random two-layer BERT as encoder."""
+"""A tiny recipe for tests: 176 reviews of a dozen words' vocabulary, and a random two-layer BERT as encoder."""
 
 import json
 import random
@@ -9,7 +9,7 @@ import tomli_w
 PRAISE = ["lovely", "moving", "gripping", "fresh", "tender"]
 BLAME = ["dull", "stale", "clumsy", "hollow", "wooden"]
 FILLER = ["the", "plot", "and", "film", "was", "book", "a", "i", "found", "it", "very", "of", "acting"]
-SIZES = {"train": 60, "validation": 20, "test": 24}
+SIZES = {"train": 120, "validation": 24, "test": 32}
 
 
 def write(folder: Path) -> Path:
@@ -29,7 +29,7 @@ def values(folder: Path) -> dict[str, object]:
         "labels": ["negative", "positive"],
         "encoder": str(folder / "encoder"),
         "data": {"file": str(folder / "reviews.jsonl")},
-        "training": {"epochs": 4, "batch_size": 8, "learning_rate": 0.003, "max_tokens": 32, "dropout": 0.0},
+        "training": {"epochs": 8, "batch_size": 8, "learning_rate": 0.002, "max_tokens": 16, "dropout": 0.0},
         "publish": {"texts": True, "license": "apache-2.0", "examples": ["a lovely film", "a dull book"]},
     }
 
@@ -45,6 +45,7 @@ def write_encoder(folder: Path) -> None:
     BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(0)
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    size["initializer_range"] = 0.3  # the usual 0.02 leaves so small a model unable to learn
     BertModel(BertConfig(vocab_size=len(dict.fromkeys(words)), max_position_embeddings=64, **size)).save_pretrained(
         folder
     )
@@ -60,8 +61,8 @@ def _rows(rng: random.Random) -> list[dict[str, str]]:
 
 
 def _text(rng: random.Random, label: str) -> str:
-    # One word in eight is of the other side, so that no model gets everything right.
+    # One text in eight has words of the other side, so that no model gets everything right.
     own, other = (PRAISE, BLAME) if label == "positive" else (BLAME, PRAISE)
-    words = [*rng.choices(FILLER, k=rng.randint(4, 40)), rng.choice(own if rng.random() < 0.875 else other)]
+    words = [*rng.choices(FILLER, k=rng.randint(1, 14)), *rng.choices(own if rng.random() < 0.875 else other, k=3)]
     rng.shuffle(words)
     return " ".join(words)

@@ -92,13 +92,15 @@ def publish(
 @app.command()
 def verify(
     name: Annotated[str, typer.Argument(help="user/name or user/name@revision", metavar="REPO[@REV]")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="also write the verification as JSON")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="folder for verification.json and comparison.md")
+    ] = None,
 ) -> None:
     """Download a publication afresh, hash every file, recompute its metrics, run it over its test split, and conclude.
 
     The exit status is 0 for `identical` and `drift`, 1 for anything else.
     """
-    from core.files import write_json
+    from core.files import write_json, write_text
     from core.verdict import Kind
     from core.verify import verify as verify_publication
 
@@ -106,7 +108,8 @@ def verify(
         found = verify_publication(name, lambda share, doing: status.update(f"{doing} ({share:.0%})"))
     _print_verification(found)
     if output:
-        write_json(output, found)
+        write_json(output / "verification.json", found)
+        write_text(output / "comparison.md", wording.comparison_report(found, views.comparison(found["verdict"])))
     if not Kind(found["verdict"]["kind"]).good:
         raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ class Encoder:
     name: str
     """pinned: what a recipe must say to get the same bytes again"""
     base_model: str
-    """as model cards name it"""
+    """its repo on the Hub; empty for a folder, whose origin is not known"""
     sha256: str
     """of its weights"""
 
@@ -34,7 +34,7 @@ def resolve(name: str) -> Encoder:
     if name == "minilm":
         return _minilm()
     if Path(name).is_dir():
-        return _encoder(Path(name), name, Path(name).name)
+        return _encoder(Path(name), name, "")
     return _from_hub(name)
 
 

@@ -31,23 +31,32 @@ ROOT = Path(".localhub")
 
 def run(recipe: Recipe, port: int) -> None:
     """Do the main job, then serve the app on `port` until Ctrl-C or SIGTERM. Raises VerdictError."""
-    _require_free(port)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with serving(ROOT) as hub:
-            # The Hub's client reads these when it is imported: what needs it is imported below, not above.
-            os.environ |= {
-                "HF_ENDPOINT": hub.endpoint,
-                "HF_TOKEN": hub.write_token,
-                "HF_HOME": str(ROOT.resolve() / "cache"),
-                "HF_HUB_DISABLE_XET": "1",
-            }
-            name = _verified_publication(recipe)
-            with _app(port, name) as process:
-                log.info("The app is at http://localhost:%d (Ctrl-C ends it and the local Hub)", port)
-                process.wait()
+        with shown(recipe, port) as process:
+            log.info("The app is at http://localhost:%d (Ctrl-C ends it and the local Hub)", port)
+            process.wait()
     except KeyboardInterrupt:
         log.info("Stopped.")
+
+
+@contextmanager
+def shown(recipe: Recipe, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """The app, answering on `port`, with a verified publication of `recipe`; all that was started ends with the block.
+
+    Raises VerdictError when the port is taken, or a step of the main job fails.
+    """
+    _require_free(port)
+    with serving(ROOT) as hub:
+        # The Hub's client reads these when it is imported: what needs it is imported further down, not above.
+        os.environ |= {
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_TOKEN": hub.write_token,
+            "HF_HOME": str(ROOT.resolve() / "cache"),
+            "HF_HUB_DISABLE_XET": "1",
+        }
+        with _app(port, _verified_publication(recipe)) as process:
+            yield process
 
 
 def _verified_publication(recipe: Recipe) -> str:

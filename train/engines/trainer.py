@@ -137,6 +137,7 @@ def _arguments(recipe: Recipe, run: Run) -> TrainingArguments:
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         logging_steps=10,
+        disable_tqdm=False,
         seed=recipe.seed,
         data_seed=recipe.seed,
         report_to="none",

@@ -1,0 +1,108 @@
+"""What only a browser shows: bars appear, a click on the matrix lists its examples, the verdict can be read."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.data import PROJECT
+from core.runs import Run
+from tests.browser.chromium import CHROMIUM, browser, open_page, settle
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: NOTHING IN A BROWSER WAS TESTED"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(run: Run, published: str) -> Iterator[str]:
+    """Address of the app, showing the tiny run and its publication."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
+    process = subprocess.Popen(
+        [*command, f"--server.port={port}"], cwd=PROJECT, env=os.environ | {"VERDICT_MODELS": published}
+    )
+    try:
+        _await(f"http://127.0.0.1:{port}/_stcore/health")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
+def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    found = open_page(chromium, *request.param)
+    yield found
+    found.context.close()
+
+
+def test_a_typed_review_gets_bars(site: str, page: Page, published: str) -> None:
+    page.goto(site)
+    settle(page)
+    page.get_by_label("Your review").fill("a lovely moving gripping film")
+    page.get_by_role("button", name="Classify").last.click()
+    expect(page.get_by_text("tokens read")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    assert f"model={published.replace('/', '%2F').replace('@', '%40')}" in page.url
+    assert "lovely" not in page.url
+
+
+def test_a_click_on_the_matrix_lists_the_cells_examples(site: str, page: Page, run: Run) -> None:
+    page.goto(f"{site}/Evaluation?model={run.name}")
+    settle(page)
+    matrix = page.get_by_test_id("stVegaLiteChart")
+    matrix.scroll_into_view_if_needed()
+    box = matrix.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.85 * box["height"])
+    page.wait_for_url(re.compile("true=positive&decided=positive"))
+    settle(page)
+    both = run.record.metrics["splits"]["test"]["confusion"][1][1]
+    expect(page.get_by_text(f"{both} example")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"% sure"))).to_have_count(min(both, 10))
+
+
+def test_the_verdict_can_be_read_and_made_again(site: str, page: Page, published: str) -> None:
+    page.goto(f"{site}/Local_vs_Hub?model={published}")
+    settle(page)
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.get_by_text("Identical.")).to_be_visible()
+    expect(page.get_by_text("The model on the Hub is the one that was measured")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["Classify", "Evaluation", "Local_vs_Hub", "Training_runs", "About"])
+def test_nothing_scrolls_sideways_on_a_phone(site: str, chromium: Browser, run: Run, name: str) -> None:
+    phone = open_page(chromium, 390, "light")
+    phone.goto(f"{site}/{name}?model={run.name}")
+    settle(phone)
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert phone.evaluate(f"{main}.scrollWidth - {main}.clientWidth") == 0
+    phone.context.close()
+
+
+def _await(url: str) -> None:
+    for _ in range(300):
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError(f"{url} does not answer")

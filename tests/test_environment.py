@@ -1,0 +1,60 @@
+"""What a run says of the machine that made it, and what it does not."""
+
+import getpass
+import json
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import views
+from core.data import PROJECT
+from core.runs import Run
+from train import environment
+
+
+def test_versions_are_those_installed() -> None:
+    found = environment.describe(7)
+    assert found["packages"] == {name: version(name) for name in environment.PACKAGES}
+    assert found["python"] == platform.python_version()
+    assert (found["seed"], found["threads"]) == (7, torch.get_num_threads())
+
+
+@pytest.mark.parametrize(
+    "name", ["environment.json", "data.json", "history.jsonl", "metrics.json", "model/config.json"]
+)
+def test_nothing_names_the_machine_or_its_user(run: Run, name: str) -> None:
+    text = (run.path / name).read_text(encoding="utf-8")
+    for secret in (platform.node(), getpass.getuser()):
+        assert not re.search(rf"\b{re.escape(secret)}\b", text), secret
+    for path in (str(Path.home()), str(PROJECT), str(run.path)):
+        assert path not in text
+
+
+def test_the_code_is_named_by_commit_in_a_checkout_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "PROJECT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert environment.describe(0)["code"] == {}
+    git = environment._git
+    git("init", "-q")
+    git("-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "x")
+    assert environment.describe(0)["code"] == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    (tmp_path / "new").write_text("")
+    assert environment.describe(0)["code"]["dirty"] is True
+
+
+def test_memory_is_in_bytes() -> None:
+    assert 50 * 2**20 < environment.peak_memory() < 2**40
+
+
+def test_a_runs_environment_can_be_shown(run: Run) -> None:
+    found = run.record.environment
+    shown = dict(views.environment(found).itertuples(index=False, name=None))
+    assert shown["Seed"] == str(run.record.recipe.seed)
+    assert shown["Python"] == platform.python_version()
+    assert f"torch {torch.__version__.split('+')[0]}" in shown["Packages"]
+    assert found["cost"]["tokens_per_second"] > 0
+    assert json.loads((run.path / "environment.json").read_text())["encoder_sha256"] == found["encoder_sha256"]

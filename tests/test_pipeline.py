@@ -1,0 +1,117 @@
+"""The whole way: recipe -> run -> publication -> verification -> app, and what happens when a byte is wrong."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+from sklearn.metrics import accuracy_score, f1_score
+from streamlit.testing.v1 import AppTest
+
+from core import hub, predictor, verify, wording
+from core.data import PROJECT
+from core.runs import Run
+from core.verdict import Kind
+
+TEXTS = ["a lovely film", "the plot was dull and stale", "i found it very tender", "the and was"]
+
+PIPELINE = """
+import json, sys
+from transformers import pipeline
+name, commit = sys.argv[1].split("@")
+classify = pipeline("text-classification", model=name, revision=commit)
+print(json.dumps(classify(json.loads(sys.argv[2]), top_k=None)))
+"""
+
+
+def test_a_publication_verifies_as_identical(run: Run, published: str) -> None:
+    steps: list[float] = []
+    found = verify.verify(published, lambda share, doing: steps.append(share))
+    assert found["verdict"]["kind"] == Kind.IDENTICAL
+    assert found["verdict"]["n"] == 32
+    assert found["compared_with"] == run.name
+    assert steps == sorted(steps)
+    assert steps[-1] == 1.0
+    assert found in run.verifications
+
+
+def test_it_verifies_where_there_is_no_run(published: str, no_runs: Path) -> None:
+    found = verify.verify(published)
+    assert found["verdict"]["kind"] == Kind.IDENTICAL
+    assert "stored with the publication" in found["compared_with"]
+
+
+def test_another_process_without_our_code_gets_the_same_scores(run: Run, published: str, tmp_path: Path) -> None:
+    """The real `pipeline`, by name and commit, in an empty folder and with a cache of its own."""
+    environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", PIPELINE, published, json.dumps(TEXTS)],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    model = predictor.load(run.model)
+    for text, theirs in zip(TEXTS, json.loads(done.stdout), strict=True):
+        ours = dict(zip(model.labels, predictor.classify(model, text).probabilities, strict=True))
+        assert theirs[0]["label"] == max(ours, key=lambda label: ours[label])
+        assert all(abs(ours[each["label"]] - each["score"]) < 1e-4 for each in theirs)
+
+
+def test_the_evaluation_page_shows_what_the_predictions_say(run: Run) -> None:
+    """Recomputed from the parquet file with pandas and scikit-learn alone."""
+    stored = pd.read_parquet(run.path / "predictions" / "test.parquet")
+    decided = np.stack(stored["logits"].to_list()).argmax(axis=1)
+    app = AppTest.from_file(str(PROJECT / "pages" / "Evaluation.py"), default_timeout=60)
+    app.query_params["model"] = run.name
+    app.run()
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Accuracy"] == wording.figure(accuracy_score(stored["label"], decided))
+    assert shown["F1 (macro)"] == wording.figure(f1_score(stored["label"], decided, average="macro"))
+    by_label = app.dataframe[-1].value
+    f1 = f1_score(stored["label"], decided, average=None)
+    assert list(by_label["F1"]) == [wording.figure(value) for value in f1]
+
+
+@pytest.fixture
+def flipped(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A publication whose weights on the Hub have one wrong byte; nothing of it is in a cache."""
+    from train.publish import publish
+
+    name = f"demo/flipped@{publish(run, 'demo/flipped')}"
+    listed = hub._listing(*name.split("@"))["model.safetensors"]
+    assert listed.lfs
+    stored = Path(os.environ["VERDICT_TEST_HUB"]).rglob(f"*{listed.lfs.sha256}*")
+    [blob] = [path for path in stored if path.stat().st_size == listed.size]
+    whole = blob.read_bytes()
+    blob.chmod(0o644)
+    blob.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    yield name
+    blob.write_bytes(whole)  # the same bytes are other publications' too
+
+
+def test_verify_names_a_file_with_one_wrong_byte(flipped: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "verify", flipped], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert re.search(r"model\.safetensors: differs from the Hub's listing", done.stdout.replace("\n", " "))
+
+
+def test_the_app_refuses_a_model_with_one_wrong_byte(
+    flipped: str, no_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    st.cache_resource.clear()
+    monkeypatch.setenv("VERDICT_MODELS", flipped)
+    app = AppTest.from_file(str(PROJECT / "pages" / "Classify.py"), default_timeout=60).run()
+    app.text_area(key="text").input("a lovely film").run()
+    assert not app.exception
+    assert "was not loaded" in app.error[0].value
+    assert "model.safetensors" in app.error[0].value
+    assert not app.header

@@ -1,0 +1,84 @@
+"""Predictions in memory and as a file."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from core import predictions
+from core.errors import RunError
+from core.predictions import Predictions
+
+
+def some(n: int = 20, k: int = 3) -> Predictions:
+    rng = np.random.default_rng(n * k)
+    return Predictions(
+        id=np.array([f"é{i}" for i in range(n)]),
+        text_sha256=np.array([f"{i:064x}" for i in range(n)]),
+        label=rng.integers(0, k, n),
+        logits=rng.normal(size=(n, k)).astype(np.float32),
+        n_tokens=rng.integers(1, 900, n),
+        truncated=rng.random(n) < 0.5,
+    )
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 2), (20, 2), (7, 8)])
+def test_a_file_gives_back_every_bit(tmp_path: Path, n: int, k: int) -> None:
+    one = some(n, k)
+    one.save(tmp_path / "x.parquet")
+    again = predictions.load(tmp_path / "x.parquet")
+    assert len(again) == n
+    for name in ("id", "text_sha256", "label", "logits", "n_tokens", "truncated"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(one, name), err_msg=name)
+        assert getattr(again, name).dtype.kind == getattr(one, name).dtype.kind
+
+
+def test_probabilities_are_the_softmax_in_double_precision() -> None:
+    found = some(50, 8)
+    expected = torch.softmax(torch.tensor(found.logits, dtype=torch.float64), dim=1).numpy()
+    np.testing.assert_allclose(found.probabilities, expected, rtol=1e-12)
+    np.testing.assert_array_equal(found.decisions, expected.argmax(1))
+
+
+def test_of_equal_logits_the_first_is_decided() -> None:
+    one = some(2)
+    tied = Predictions(one.id, one.text_sha256, one.label, np.zeros((2, 3), np.float32), one.n_tokens, one.truncated)
+    assert tied.decisions.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.99])
+def test_a_truncated_file_is_named(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "recipe" / "id" / "predictions" / "test.parquet"
+    path.parent.mkdir(parents=True)
+    some().save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(RunError, match=r"recipe/id/predictions/test.parquet is damaged"):
+        predictions.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"predictions/test.parquet is missing"):
+        predictions.load(tmp_path / "predictions" / "test.parquet")
+
+
+@pytest.mark.parametrize("column", ["id", "text_sha256", "label", "logits", "n_tokens", "truncated"])
+def test_a_file_without_a_column_is_damaged(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "x.parquet"
+    some().save(path)
+    pq.write_table(pq.read_table(path).drop_columns([column]), path)
+    with pytest.raises(RunError, match="damaged"):
+        predictions.load(path)
+
+
+@pytest.mark.parametrize("logits", [[[1.0, 2.0], [3.0]], [[1.0], [1.0, 2.0, 3.0]], [[1.0, 2.0], None]])
+def test_rows_of_different_lengths_are_damage(tmp_path: Path, logits: list[list[float] | None]) -> None:
+    path = tmp_path / "x.parquet"
+    some(2).save(path)
+    table = pq.read_table(path).drop_columns(["logits"])
+    pq.write_table(table.append_column("logits", pa.array(logits, pa.list_(pa.float32()))), path)
+    with pytest.raises(RunError, match="damaged"):
+        predictions.load(path)

@@ -1,0 +1,148 @@
+"""Figures and sentences as people read them."""
+
+import math
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+
+from core import views, wording
+from core.predictor import Reading
+from core.runs import Run
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.9352, "0.935"), (1.0, "1.00"), (0, "0"), (12.34, "12.3"), (123.4, "123"), (1230.0, "1,230"),
+        (1234567.0, "1,234,567"), (0.01234, "0.0123"), (-0.5, "-0.500"), (0.000123, "0.000123"),
+        (None, "–"), (float("nan"), "–"), (float("inf"), "–"),
+        (0.9996, "1.00"), (9.999, "10.0"), (99.97, "100"),
+    ],
+)  # fmt: skip
+def test_figures_have_three_significant_digits(value: float | None, shown: str) -> None:
+    assert wording.figure(value) == shown
+
+
+@pytest.mark.parametrize("value", [3e-7, -3e-7, 1e-9])
+def test_a_small_figure_is_not_shown_as_nothing(value: float) -> None:
+    assert re.search(r"[1-9]", wording.figure(value))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_figures_are_the_value_rounded(seed: int) -> None:
+    for value in 10 ** np.random.default_rng(seed).uniform(-4, 3, 50):
+        assert float(wording.figure(value)) == float(f"{value:.3g}")
+
+
+def test_an_interval_is_two_figures() -> None:
+    assert wording.interval({"low": 0.90661, "high": 0.95649}) == "0.907 to 0.956"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(1.0, "over 99.9%"), (0.9997, "over 99.9%"), (0.5, "50.0%"), (0.12345, "12.3%"), (0.0002, "under 0.1%"), (0, "under 0.1%")],
+)  # fmt: skip
+def test_certainty_is_never_claimed(share: float, shown: str) -> None:
+    assert wording.percent(share) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain words", "<script>alert(1)</script>", "*a* _b_ `c` ~~d~~", "[a](http://b)", "![a](b)", "# head",
+        "> quote", "a | b", "$x$ and $$y$$", ":red[x] :material/home:", "back\\slash \\* \\n", "&amp; &lt;b&gt; &#42;",
+        "- item", "+ item", "1. item", "1) item", "a\n===", "a\n---", "---", "    code", "\tcode", "```\ncode\n```",
+        "<!-- gone -->", "{{ x }}", "a  \nb", "https://example.org", "!", "\\",
+    ],
+)  # fmt: skip
+def test_markdown_shows_a_text_as_it_is(text: str) -> None:
+    html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(wording.as_markdown(text))
+    found = re.fullmatch(r"<p>(.*)</p>\n?", html, re.DOTALL)
+    assert found, html
+    assert "<" not in found[1].replace("<br />", "")
+    assert unescape(found[1]).split() == text.split()
+
+
+def test_streamlits_own_markup_is_escaped() -> None:
+    assert wording.as_markdown(":red[$x$]") == r"\:red\[\$x\$\]"
+
+
+def reading(n_tokens: int = 5, n_read: int = 5, unknown: float = 0.0) -> Reading:
+    return Reading(np.array([0.2, 0.8]), n_tokens, n_read, unknown, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (reading(), []),
+        (reading(unknown=0.5), []),
+        (reading(unknown=0.6), ["hardly any of these words"]),
+        (reading(12_345, 256), ["256 of 12,345 tokens"]),
+        (reading(300, 256, 1.0), ["256 of 300 tokens", "hardly any"]),
+    ],
+)
+def test_a_reader_is_warned(given: Reading, said: list[str]) -> None:
+    found = wording.warnings(given)
+    assert len(found) == len(said)
+    assert all(words in warning for words, warning in zip(said, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("n", "shown", "said"),
+    [(0, 0, "No example is in this cell."), (1, 1, "1 example."), (5, 5, "5 examples."), (1234, 50, "1,234 examples. The 50 that")],
+)  # fmt: skip
+def test_examples_are_counted(n: int, shown: int, said: str) -> None:
+    assert wording.count_examples(n, shown).startswith(said)
+
+
+def test_bars_have_words() -> None:
+    bars = views.bars(np.array([0.1, 0.9]), ["negative", "positive"])
+    assert wording.bars_in_words(bars) == "Confidence: positive 90.0%, negative 10.0%"
+
+
+def test_an_example_shows_its_text_escaped_or_says_why_not() -> None:
+    assert wording.example_text({"text": "a *b*", "text_pair": "<c>"}) == "a \\*b\\*\n\n\\<c\\>"
+    assert wording.example_text({"text": "a", "text_pair": math.nan}) == "a"
+    assert "not published" in wording.example_text({"text": math.nan})
+    assert "not published" in wording.example_text({})
+
+
+def test_evidence_states_flips_test_and_gap() -> None:
+    verdict = {
+        "n": 1234, "flips": 7, "won": 2, "lost": 5, "max_probability_change": 0.1234, "p_value": 0.453125,
+        "smallest_gap": 6 / 1234,
+    }  # fmt: skip
+    said = wording.evidence(verdict)
+    for words in ("1,234 examples", "7 decided differently (2 for the better, 5 for the worse)", "0.12", "p = 0.453"):
+        assert words in said
+    assert "0.00486" in said
+    assert "–" in wording.evidence(verdict | {"smallest_gap": None})
+
+
+def test_a_time_is_shown_in_utc() -> None:
+    assert wording.when("2026-11-21T06:52:09+00:00") == "21 November 2026, 06:52 UTC"
+    assert wording.when("2026-01-01T01:30:00+02:00") == "31 December 2025, 23:30 UTC"
+
+
+def test_a_report_lists_metrics_and_files(run: Run) -> None:
+    rows = [{"metric": "accuracy", "local": 0.5, "hub": 0.75, "difference": 0.25}]
+    verdict = {
+        "kind": "different", "sentence": "So it is.", "n": 8, "flips": 2, "won": 2, "lost": 0, "p_value": 0.5,
+        "max_probability_change": 0.4, "smallest_gap": 0.75, "metrics": rows,
+    }  # fmt: skip
+    files = [
+        {"path": "a|<b>.json", "problem": "", "sha256": "f" * 64},
+        {"path": "c", "problem": "gone", "sha256": None},
+    ]
+    found = {
+        "repo": "demo/x", "commit": "c" * 40, "compared_with": run.name, "when": "2026-11-21T06:52:09+00:00",
+        "verdict": verdict, "files": files,
+    }  # fmt: skip
+    report = wording.comparison_report(found, views.comparison(verdict))
+    html = MarkdownIt("commonmark").enable("table").render(report)
+    cells = [unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", html)]
+    assert cells[:4] == ["Accuracy", "0.500", "0.750", "0.250"]
+    assert cells[4:] == ["a|<b>.json", "as published", "f" * 64, "c", "gone", "not here"]

@@ -25,7 +25,7 @@ There is no model to show yet.
 - **Or show one from the Hub**: start the app with `VERDICT_MODELS=user/name@commit`, or type such a name above.
 """
 
-_KEY = "model"
+_PICKER, _CHOSEN = "picker", "chosen_model"
 
 
 def start(title: str, question: str) -> None:
@@ -50,22 +50,31 @@ def pick() -> Model | None:
     Raises VerdictError when the model cannot be had.
     """
     options = _options()
-    if options and _KEY not in st.session_state and _KEY not in st.query_params:
-        st.query_params[_KEY] = options[0]  # not a default: those stay out of the URL, and a link must name its model
-    chosen = st.selectbox(
+    if asked := st.query_params.get("model"):  # a link, or the browser's back
+        st.session_state[_CHOSEN] = asked
+    chosen = st.session_state.setdefault(_CHOSEN, options[0] if options else None)
+    st.session_state[_PICKER] = chosen  # a widget's own state is lost when the page changes
+    st.selectbox(
         "Model",
         options,
         index=None,
-        key=_KEY,
-        bind="query-params",
+        key=_PICKER,
+        on_change=_take_choice,
         accept_new_options=True,
         placeholder="Choose a run, or type user/name of a model on the Hub",
         help="A run on this machine is named recipe/id, a model on the Hub user/name@commit.",
     )
+    if chosen:
+        st.query_params["model"] = chosen  # so that any view can be shared by its link
     if not chosen:
         st.info(NOTHING_YET, icon=":material/info:")
         return None
     return open_model(chosen)
+
+
+def _take_choice() -> None:
+    st.session_state[_CHOSEN] = st.session_state[_PICKER]
+    st.query_params.pop("model", None)
 
 
 def open_model(name: str) -> Model:

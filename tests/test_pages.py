@@ -49,7 +49,7 @@ def test_a_page_shows_a_local_run(name: str, run: Run) -> None:
     app = page(name, model=run.name)
     assert not app.exception
     assert not app.error
-    assert app.selectbox(key="model").value == run.name
+    assert app.selectbox(key="picker").value == run.name
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -60,7 +60,7 @@ def test_a_page_works_from_the_hub_alone(
     app = page(name)
     assert not app.exception
     assert not app.error
-    assert app.selectbox(key="model").value == published
+    assert app.selectbox(key="picker").value == published
 
 
 @pytest.mark.parametrize("name", PAGES)

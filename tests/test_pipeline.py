@@ -86,14 +86,13 @@ def flipped(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     name = f"demo/flipped@{publish(run, 'demo/flipped')}"
     listed = hub._listing(*name.split("@"))["model.safetensors"]
     assert listed.lfs
-    stored = Path(os.environ["VERDICT_TEST_HUB"]).rglob(f"*{listed.lfs.sha256}*")
-    [blob] = [path for path in stored if path.stat().st_size == listed.size]
+    [blob] = (Path(os.environ["VERDICT_TEST_HUB"]) / "models/demo/flipped").rglob(listed.lfs.sha256)
     whole = blob.read_bytes()
     blob.chmod(0o644)
     blob.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     yield name
-    blob.write_bytes(whole)  # the same bytes are other publications' too
+    blob.write_bytes(whole)
 
 
 def test_verify_names_a_file_with_one_wrong_byte(flipped: str) -> None:

@@ -74,7 +74,7 @@ def test_numbers_that_move_without_a_decision_are_drift() -> None:
 def test_flips_between_wrong_labels_count_as_flips_only() -> None:
     local = dataclasses.replace(made([0] * 8, [0] * 8), logits=np.tile(np.float32([0, 1, 0]), (8, 1)))
     hub = dataclasses.replace(local, logits=np.tile(np.float32([0, 0, 1]), (8, 1)))
-    found = verdict.compare(local, hub, "abc", "abc", same_bytes=False)
+    found = verdict.compare(local, hub, ("a", "b", "c"), ("a", "b", "c"), same_bytes=False)
     assert (found.kind, found.flips, found.lost, found.won) == (Kind.DECISIONS_CHANGED, 8, 0, 0)
     assert found.p_value == 1.0
 

@@ -43,7 +43,10 @@ def test_an_interval_is_two_figures() -> None:
 
 @pytest.mark.parametrize(
     ("share", "shown"),
-    [(1.0, "over 99.9%"), (0.9997, "over 99.9%"), (0.5, "50.0%"), (0.12345, "12.3%"), (0.0002, "under 0.1%"), (0, "under 0.1%")],
+    [
+        (1.0, "over 99.9%"), (0.9997, "over 99.9%"), (0.5, "50.0%"), (0.12345, "12.3%"), (0.0002, "under 0.1%"),
+        (0, "under 0.1%"),
+    ],
 )  # fmt: skip
 def test_certainty_is_never_claimed(share: float, shown: str) -> None:
     assert wording.percent(share) == shown
@@ -62,8 +65,9 @@ def test_markdown_shows_a_text_as_it_is(text: str) -> None:
     html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(wording.as_markdown(text))
     found = re.fullmatch(r"<p>(.*)</p>\n?", html, re.DOTALL)
     assert found, html
-    assert "<" not in found[1].replace("<br />", "")
-    assert unescape(found[1]).split() == text.split()
+    shown = found[1].replace("<br />", "")
+    assert "<" not in shown
+    assert unescape(shown).split() == text.split()
 
 
 def test_streamlits_own_markup_is_escaped() -> None:
@@ -92,8 +96,13 @@ def test_a_reader_is_warned(given: Reading, said: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("n", "shown", "said"),
-    [(0, 0, "No example is in this cell."), (1, 1, "1 example."), (5, 5, "5 examples."), (1234, 50, "1,234 examples. The 50 that")],
-)  # fmt: skip
+    [
+        (0, 0, "No example is in this cell."),
+        (1, 1, "1 example."),
+        (5, 5, "5 examples."),
+        (1234, 50, "1,234 examples. The 50 that"),
+    ],
+)
 def test_examples_are_counted(n: int, shown: int, said: str) -> None:
     assert wording.count_examples(n, shown).startswith(said)
 

@@ -65,6 +65,18 @@ def test_a_typed_review_gets_bars(site: str, page: Page, published: str) -> None
     assert "lovely" not in page.url
 
 
+def test_the_chosen_model_stays_from_page_to_page(site: str, chromium: Browser, run: Run) -> None:
+    page = open_page(chromium, 1280, "light")
+    page.goto(f"{site}/?model={run.name}")
+    settle(page)
+    for name in ("Evaluation", "About", "Training runs", "Classify"):
+        page.get_by_role("link", name=name).click()
+        settle(page)
+        expect(page.get_by_role("combobox", name="Model")).to_have_value(run.name)
+        page.wait_for_url(re.compile(f"model={run.name.replace('/', '(/|%2F)')}"))
+    page.context.close()
+
+
 def test_a_click_on_the_matrix_lists_the_cells_examples(site: str, page: Page, run: Run) -> None:
     page.goto(f"{site}/Evaluation?model={run.name}")
     settle(page)

@@ -1,0 +1,217 @@
+"""Records -> the frames that pages show."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core import recipe as recipes
+from core import texts, views, wording
+from core.metrics import METRICS
+from core.predictions import Predictions
+from core.runs import Run
+
+LABELS = ["negative", "positive"]
+
+
+def test_scores_stand_beside_intervals_and_baselines(run: Run) -> None:
+    split, baselines = run.record.metrics["splits"]["test"], run.record.data["baselines"]
+    table = views.scores(split, baselines)
+    assert list(table["name"]) == [name for name in METRICS if name in split]
+    for row in views.records(table):
+        name = row["name"]
+        assert {key: row[key] for key in ("value", "low", "high")} == split[name]
+        assert row["title"] == METRICS[name].title
+        assert row["tfidf"] == baselines["tfidf"][name]["value"]
+        assert row["majority"] == baselines["majority"][name]["value"]
+    assert {row["name"] for row in views.headline(table)} == set(views.HEADLINE)
+
+
+def test_scores_are_shown_as_figures(run: Run) -> None:
+    table = views.scores(run.record.metrics["splits"]["test"], run.record.data["baselines"])
+    shown = views.scores_shown(table)
+    assert list(shown["Value"]) == [wording.figure(value) for value in table["value"]]
+    assert shown.shape == (len(table), 6)
+    assert shown.map(lambda cell: isinstance(cell, str) and cell != "").all(axis=None)
+
+
+def test_confusion_cells_hold_counts_and_shares_of_the_true_label() -> None:
+    cells = views.confusion({"confusion": [[3, 1, 0], [0, 0, 0], [2, 2, 4]]}, ["a", "b", "c"])
+    found = cells.set_index(["true", "decided"])
+    assert found["count"].to_dict()[("c", "b")] == 2
+    assert found["share"].to_dict()[("a", "a")] == 0.75
+    assert found.loc["b", "share"].tolist() == [0, 0, 0]
+    assert len(cells) == 9
+
+
+def test_every_example_is_in_its_cell(run: Run) -> None:
+    found, split = run.record.predictions("test"), run.record.metrics["splits"]["test"]
+    shown = texts.of_record(run.record, "test")
+    seen = 0
+    for row in views.records(views.confusion(split, LABELS)):
+        cell = views.cell_examples(found, shown, LABELS, row["true"], row["decided"])
+        assert len(cell) == row["count"]
+        assert list(cell["text"]) == list(shown.loc[cell["id"], "text"])
+        assert cell["confidence"].is_monotonic_decreasing
+        seen += len(cell)
+    assert seen == len(found)
+
+
+def test_a_cell_holds_its_examples_surest_first_and_without_texts_too() -> None:
+    logits = np.array([[0, 1], [0, 3], [0, 2], [5, 0], [0, 9]], dtype=np.float32)
+    names = np.array(list("vwxyz"))
+    found = Predictions(names, names, np.array([0, 0, 0, 0, 1]), logits, np.ones(5, int), np.zeros(5, bool))
+    cell = views.cell_examples(found, None, LABELS, "negative", "positive")
+    assert list(cell["id"]) == ["w", "x", "v"]
+    assert list(cell.columns) == ["id", "confidence"]
+    assert views.cell_examples(found, None, LABELS, "positive", "negative").empty
+
+
+@pytest.mark.parametrize(
+    ("event", "cell"),
+    [
+        ({"selection": {"cell": [{"true": "a", "decided": "b"}]}}, ("a", "b")),
+        ({"selection": {"cell": []}}, None),
+        ({"selection": {}}, None),
+        ({}, None),
+    ],
+)
+def test_a_click_names_a_cell(event: dict[str, Any], cell: tuple[str, str] | None) -> None:
+    assert views.clicked(event) == cell
+
+
+def test_bars_are_sorted_and_keep_their_labels_index() -> None:
+    found = views.bars(np.array([0.2, 0.7, 0.1]), ["a", "b", "c"])
+    assert found[["label", "index", "shown"]].to_numpy().tolist() == [
+        ["b", 1, "70.0%"], ["a", 0, "20.0%"], ["c", 2, "10.0%"],
+    ]  # fmt: skip
+
+
+def test_labels_are_listed_with_their_figures(run: Run) -> None:
+    split = run.record.metrics["splits"]["test"]
+    shown = views.per_class(split)
+    assert list(shown["Label"]) == LABELS
+    assert list(shown["Recall"]) == [wording.figure(row["recall"]) for row in split["per_class"]]
+    assert shown["Examples"].sum() == split["n"]
+
+
+def test_a_run_is_a_row(run: Run) -> None:
+    row = views.runs_table([run]).iloc[0]
+    assert (row["Run"], row["State"]) == (run.name, "complete")
+    assert row["Test accuracy"] == wording.figure(run.record.metrics["splits"]["test"]["accuracy"]["value"])
+    assert views.runs_table([]).empty
+
+
+def put(name: str, content: str | bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+DAMAGE = {
+    "metrics of nothing": put("metrics.json", "{}"),
+    "metrics without splits": put("metrics.json", '{"schema": 1}'),
+    "metrics of another shape": put("metrics.json", '{"schema": 1, "labels": [], "splits": {"test": []}}'),
+    "metrics without a value": put("metrics.json", '{"schema": 1, "splits": {"test": {"accuracy": null}}}'),
+    "broken metrics": put("metrics.json", "{"),
+    "metrics that are a list": put("metrics.json", "[]"),
+    "no environment": lambda folder: (folder / "environment.json").unlink(),
+    "no cost": put("environment.json", '{"cost": null}'),
+    "no data": lambda folder: (folder / "data.json").unlink(),
+    "a recipe that is not text": put("recipe.toml", b"\xff"),
+    "a recipe without keys": put("recipe.toml", ""),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_run_is_a_row_that_says_so(run: Run, tmp_path: Path, name: str) -> None:
+    broken = Run(Path(shutil.copytree(run.path, tmp_path / "tiny" / "broken")))
+    DAMAGE[name](broken.path)
+    shown = views.runs_table([broken, run])
+    assert shown["State"][0].startswith("damaged")
+    assert shown["State"][1] == "complete"
+    assert shown.map(lambda cell: isinstance(cell, str)).all(axis=None)
+
+
+def test_unfinished_runs_alone_make_a_table(run: Run, tmp_path: Path) -> None:
+    started = Run(Path(shutil.copytree(run.path, tmp_path / "tiny" / "started")))
+    (started.path / "metrics.json").unlink()
+    shown = views.runs_table([started])
+    assert shown["State"].tolist() == ["unfinished"]
+    assert shown["Test accuracy"].tolist() == [""]
+
+
+def test_curves_are_the_history_in_long_form(run: Run) -> None:
+    points = views.curves(run.record.history)
+    epochs = [entry for entry in run.record.history if entry["kind"] == "epoch"]
+    steps = [entry for entry in run.record.history if entry["kind"] == "step"]
+    by_series = points.groupby("series")["value"].agg(list).to_dict()
+    assert by_series["training loss"] == [entry["loss"] for entry in steps]
+    assert by_series["validation accuracy"] == [entry["validation_accuracy"] for entry in epochs]
+    assert by_series["validation loss"] == [entry["validation_loss"] for entry in epochs]
+    assert set(views.curve_groups(points)["Loss"]) == {"training loss", "validation loss"}
+    assert "validation accuracy" in views.curve_groups(points)["Validation scores"]
+
+
+def test_a_run_that_has_not_begun_has_no_curves() -> None:
+    points = views.curves([])
+    assert list(points.columns) == ["epoch", "series", "value"]
+    assert views.curve_groups(points) == {}
+
+
+def test_a_comparison_shows_both_sides() -> None:
+    rows = [{"metric": "f1_macro", "local": 0.81234, "hub": 0.8, "difference": -0.01234}]
+    assert views.comparison({"metrics": rows}).to_numpy().tolist() == [["F1 (macro)", "0.812", "0.800", "-0.0123"]]
+    assert views.comparison({"metrics": []}).empty
+
+
+def test_files_with_a_problem_come_first() -> None:
+    files = [
+        {"path": "a", "problem": "", "sha256": "1"},
+        {"path": "c", "problem": "differs", "sha256": "2"},
+        {"path": "b", "problem": "gone", "sha256": None},
+    ]
+    assert views.files({"files": files}).to_numpy().tolist() == [
+        ["b", "gone", "not here"], ["c", "differs", "2"], ["a", "as published", "1"],
+    ]  # fmt: skip
+    assert views.files({"files": []}).shape == (0, 3)
+
+
+def test_settings_hold_every_key_of_the_recipe(run: Run) -> None:
+    recipe = run.record.recipe
+    shown = dict(views.settings(recipe).itertuples(index=False, name=None))
+    assert set(shown) == set(recipes.flat(recipe))
+    assert shown["training.epochs"] == str(recipe.training.epochs)
+    assert shown["labels"] == "negative, positive"
+
+
+def test_the_audit_shows_sizes_and_shares(run: Run) -> None:
+    data = run.record.data
+    shown = dict(views.audit(data).itertuples(index=False, name=None))
+    assert shown["train: examples"] == str(data["splits"]["train"]["rows"])
+    assert shown["test: SHA-256"] == data["splits"]["test"]["sha256"]
+    assert shown["test: texts cut"] == (wording.percent(data["audit"]["truncated"]["test"]))
+    many = data | {"splits": {"train": {"rows": 12345, "sha256": ""}}}
+    assert "12,345" in views.audit(many).to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("card", "parts"),
+    [
+        ("---\na: 1\n---\n# T\n![x](p.png)\nrest", [("# T\n", "p.png"), ("\nrest", "")]),
+        ("no metadata", [("no metadata", "")]),
+        ("---\na: 1\n---\nb\n---\nc\n---\n", [("b\n---\nc\n---\n", "")]),
+        ("a ![x](1) b ![y](2)", [("a ", "1"), (" b ", "2"), ("", "")]),
+        ("```toml\nlimits = '![x](http://y)'\n```", [("```toml\nlimits = '![x](http://y)'\n```", "")]),
+    ],
+)
+def test_a_card_is_cut_at_its_pictures(card: str, parts: list[tuple[str, str]]) -> None:
+    assert views.card_parts(card) == parts
+
+
+def test_a_runs_card_has_its_one_picture(run: Run) -> None:
+    parts = views.card_parts((run.path / "card.md").read_text(encoding="utf-8"))
+    assert [picture for _, picture in parts] == ["evaluation/pictures/confusion.png", ""]
+    assert not re.search("model-index|!\\[", parts[0][0] + parts[1][0])

@@ -10,9 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from core import hub, predictor, runs, texts
-from core.errors import DataError, HubError, RunError, VerdictError
+from core.errors import DataError, HubError, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
+from core.recipe import Recipe
 from core.runs import Run
 from core.wording import as_markdown
 
@@ -64,11 +65,10 @@ def pick() -> Model | None:
         placeholder="Choose a run, or type user/name of a model on the Hub",
         help="A run on this machine is named recipe/id, a model on the Hub user/name@commit.",
     )
-    if chosen:
-        st.query_params["model"] = chosen  # so that any view can be shared by its link
     if not chosen:
         st.info(NOTHING_YET, icon=":material/info:")
         return None
+    st.query_params["model"] = chosen  # so that any view can be shared by its link
     return open_model(chosen)
 
 
@@ -87,6 +87,14 @@ def open_model(name: str) -> Model:
     if not name.endswith(commit):
         st.caption(f"{as_markdown(repo)} is at commit `{commit}`.")
     return _publication(repo, commit)
+
+
+def recipe_of(model: Model) -> Recipe | None:
+    """The recipe behind a model; None for a model on the Hub that was not published by Verdict."""
+    try:
+        return model.record.recipe
+    except NotOnHub:
+        return None
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model")

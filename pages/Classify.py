@@ -25,11 +25,12 @@ def try_example() -> None:
 with ui.errors():
     model = ui.pick()
     if model:
-        recipe = model.record.recipe
+        recipe = ui.recipe_of(model)
         text = st.text_area("Your review", key="text", height=150, placeholder="Type or paste a review")
-        pair = st.text_area("Second text", key="pair", height=150) if recipe.data.text_pair else None
+        pair = st.text_area("Second text", key="pair", height=150) if recipe and recipe.data.text_pair else None
         asked = st.button("Classify", type="primary", icon=":material/arrow_forward:")
-        if recipe.publish.examples:
+        if recipe and recipe.publish.examples:
             st.pills("Or try one of these", recipe.publish.examples, key="example", on_change=try_example)
         if text or asked:
-            show(predictor.classify(ui.load_predictor(model.name), text, pair), recipe.labels)
+            loaded = ui.load_predictor(model.name)
+            show(predictor.classify(loaded, text, pair), loaded.labels)

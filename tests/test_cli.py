@@ -27,8 +27,8 @@ COMMANDS = ["fit", "recipes", "runs", "publish", "verify", "localhub", "demo"]
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """`python -m train …` in this process: exit status, output, errors."""
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")  # for the help
+    monkeypatch.setattr(cli.console, "_width", 200)
 
     def go(*words: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["train", *words])
@@ -114,7 +114,7 @@ def test_runs_are_listed_with_their_scores(call: Cli, run: Run) -> None:
 
 def test_a_runs_name_is_whole_in_a_narrow_terminal(call: Cli, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # 80 columns are also what a pipe gets; a name that is cut cannot be copied into the next command.
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(cli.console, "_width", 80)
     assert run.name in call("runs")[1]
 
 

@@ -17,8 +17,6 @@ RUN sed '/^# Training only/,$d' requirements.txt > app.txt \
  && /venv/bin/python -c "import streamlit.web.cli, streamlit.testing.v1, transformers, torch, sklearn.metrics, scipy.stats, \
 statsmodels.stats.api, altair, plotly.graph_objects, pyarrow.parquet, typer, rich.console, rich.table, jinja2, pydantic; \
 from transformers import AutoTokenizer, BertForSequenceClassification, DistilBertForSequenceClassification" \
- && find /venv -type d \( -name tests -o -name test \) -path '*/site-packages/*' -not -path '*/numpy/*' -not -path '*/torch/*' \
-      -not -path '*/streamlit/*' -prune -exec rm -rf {} + \
  && rm -rf /venv/lib/python3.11/site-packages/torch/include /venv/lib/python3.11/site-packages/torch/share
 
 FROM python:3.11-slim AS base

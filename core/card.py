@@ -1,14 +1,17 @@
 """Record -> model card, from the template card.md beside this file. Pure: every figure comes from the record."""
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, StrictUndefined
 
 from core import metrics, views, wording
 from core import recipe as recipes
+from core.errors import RunError
 from core.runs import Record
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -19,6 +22,7 @@ THIS_MODEL = "user/name"
 def render(record: Record, derived: Mapping[str, Any], repo: str = THIS_MODEL) -> str:
     """The card of a record whose metrics.json is `derived`, for the repo `repo`."""
     recipe, test = record.recipe, derived["splits"]["test"]
+    recipe_toml = recipes.dumps(recipe).strip()
     # Label names and texts are data: none of them may become Markdown or HTML.
     template = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -40,13 +44,23 @@ def render(record: Record, derived: Mapping[str, Any], repo: str = THIS_MODEL) -
         texts_published=recipe.publish.texts,
         base_model=record.environment["base_model"],
         encoder_sha256=record.environment["encoder_sha256"],
-        recipe_toml=recipes.dumps(recipe).strip(),
+        recipe_toml=recipe_toml,
+        fence=_fence(recipe_toml),
         cost=_cost(record.environment),
         repo=repo,
         example=_example(recipe),
         max_tokens=recipe.training.max_tokens,
         recipe_name=recipe.name,
     )
+
+
+def stated(text: str) -> list[tuple[str, Any]]:
+    """Name and value of every metric in a card's metadata, as the Hub reads it. Raises RunError if it is damaged."""
+    try:
+        results = ModelCard(text).data.get("eval_results")
+    except Exception as error:  # whatever damaged YAML makes the libraries raise
+        raise RunError(f"The metadata of README.md are damaged ({type(error).__name__}).") from error
+    return [(each.metric_type, each.metric_value) for each in results or []]
 
 
 def _metadata(record: Record, test: Mapping[str, Any], repo: str) -> ModelCardData:
@@ -121,12 +135,17 @@ def _cost(environment: Mapping[str, Any]) -> str:
 
 
 def _example(recipe: recipes.Recipe) -> str:
-    text = recipe.publish.examples[0] if recipe.publish.examples else "A text to classify."
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    """A text as a Python string; JSON's strings are, and never leave their line."""
+    return json.dumps(next(iter(recipe.publish.examples), "A text to classify."), ensure_ascii=False)
+
+
+def _fence(text: str) -> str:
+    """A fence for `text` that no run of backticks in it can close."""
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
 
 
 def _escape(text: str) -> str:
-    return wording.as_markdown(text).replace("\n", " ")
+    return wording.as_markdown(" ".join(text.splitlines()))
 
 
 def _lower(title: str) -> str:

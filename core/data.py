@@ -7,16 +7,21 @@ index in the recipe's labels).
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from core.errors import DataError
 from core.recipe import Data, Recipe
 
 SPLITS = ("train", "validation", "test")
 PROJECT = Path(__file__).resolve().parent.parent
+ID = "id"
+"""The one column of ids that may be absent: rows are numbered then."""
 Splits = dict[str, pd.DataFrame]
 
 
@@ -24,16 +29,25 @@ def load_splits(recipe: Recipe) -> Splits:
     """All three splits of the recipe's data, in the file's order. Raises DataError saying what is wrong, and where."""
     source = recipe.data
     table = _read(source.file)
-    wanted = [source.text, source.label, source.split] + ([source.text_pair] if source.text_pair else [])
+    wanted = [source.text, source.label, source.split, *filter(None, [source.text_pair])]
+    wanted += [] if source.id in ("", ID) else [source.id]  # one that was asked for is never replaced by row numbers
     if missing := [column for column in wanted if column not in table.columns]:
         raise DataError(
             f"{source.file} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}."
         )
     examples = _examples(table, source, recipe.labels)
     splits = {name: _take(examples, table[source.split] == name, source.limit) for name in SPLITS}
-    if empty := [name for name, frame in splits.items() if frame.empty]:
-        raise DataError(f"{source.file}: column {source.split} has no row that says {' or '.join(empty)}.")
+    _require_examples(splits, source)
     return splits
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """A parquet file, checked whole. Raises OSError, ValueError or pa.ArrowException where it is damaged."""
+    table = pq.read_table(path)
+    table.validate(full=True)  # pandas decodes texts only when they are looked at
+    # What pandas noted for itself is not needed, and where it is damaged pandas raises anything.
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame
 
 
 def hashes(frame: pd.DataFrame) -> list[str]:
@@ -83,16 +97,21 @@ def _read(name: str) -> pd.DataFrame:
     if path is None:
         raise DataError(f"There is no data file {name}, neither in the working folder nor in the project.")
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".parquet": pd.read_parquet,
-        ".csv": pd.read_csv,
+        ".parquet": read_parquet,
+        ".csv": _read_csv,
         ".jsonl": _read_lines,
     }
     if path.suffix not in readers:
         raise DataError(f"{name}: the ending must be one of {', '.join(readers)}.")
     try:
         return readers[path.suffix](path)
-    except (ValueError, OSError, UnicodeError) as error:
+    except (ValueError, OSError, pa.ArrowException) as error:
         raise DataError(f"{name} cannot be read as {path.suffix[1:]}: {error}") from None
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    # 007 and NA are texts, too.
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def _read_lines(path: Path) -> pd.DataFrame:
@@ -115,6 +134,16 @@ def _examples(table: pd.DataFrame, source: Data, labels: tuple[str, ...]) -> pd.
     return examples
 
 
+def _require_examples(splits: Splits, source: Data) -> None:
+    if empty := [name for name, frame in splits.items() if frame.empty]:
+        raise DataError(f"{source.file}: column {source.split} has no row that says {' or '.join(empty)}.")
+    if splits["train"]["label"].nunique() < 2:
+        raise DataError(
+            f"{source.file}: all training examples have the same label, so there is nothing to learn. "
+            "Sorted data must be shuffled, or data.limit be raised."
+        )
+
+
 def _strings(table: pd.DataFrame, column: str) -> list[str]:
     if (missing := table[column].isna()).any():
         raise DataError(f"Column {column} has no text in row {int(missing.argmax()) + 1}.")
@@ -122,11 +151,13 @@ def _strings(table: pd.DataFrame, column: str) -> list[str]:
 
 
 def _label_indices(values: "pd.Series[Any]", labels: tuple[str, ...]) -> list[int]:
-    known: dict[Any, int] = {name: index for index, name in enumerate(labels)}
-    known |= {index: index for index in range(len(labels))}
-    if unknown := sorted({str(value) for value in values if value not in known}):
+    """Each value's place in `labels`; a name counts before an index, whether written as a number or as text."""
+    known = {str(index): index for index in range(len(labels))} | {name: index for index, name in enumerate(labels)}
+    # Only words and whole numbers are labels: nothing (None, NaN) must not pass for a label called "None" or "nan".
+    found = [known.get(str(value)) if isinstance(value, str | Integral) else None for value in values]
+    if unknown := sorted({str(value) for value, index in zip(values, found, strict=True) if index is None}):
         raise DataError(f"Labels that the recipe does not know: {', '.join(unknown[:5])}. It has {', '.join(labels)}.")
-    return [known[value] for value in values]
+    return [index for index in found if index is not None]
 
 
 def _take(examples: pd.DataFrame, chosen: "pd.Series[bool]", limit: int) -> pd.DataFrame:

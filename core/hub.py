@@ -20,7 +20,6 @@ from huggingface_hub import (
     CommitOperationAdd,
     CommitOperationDelete,
     HfApi,
-    RepoFile,
     constants,
     get_token,
     snapshot_download,
@@ -36,6 +35,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
 from core.errors import HubConflict, HubError, HubRefused, HubUnreachable, IntegrityError, ModelError, NotOnHub
@@ -46,6 +46,8 @@ MANIFEST = "evaluation/manifest.json"
 MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
 """Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
 EVALUATION_FILES = ("README.md", "evaluation/*")
+PUBLISHED = (".json", ".jsonl", ".safetensors", ".txt", ".md", ".toml", ".parquet", ".png", ".onnx")
+"""Endings of what may be published: formats that hold data and no code."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -145,15 +147,11 @@ def fetch(
     patterns = {"model": (*MODEL_FILES, MANIFEST), "evaluation": EVALUATION_FILES}.get(
         part, MODEL_FILES + EVALUATION_FILES
     )
-    folder = _cached(repo, commit, patterns, cache)
-    if folder is None:
-        with _asking(f"{repo}@{commit}"):
-            folder = Path(
-                snapshot_download(
-                    repo, revision=commit, allow_patterns=list(patterns), cache_dir=cache, token=get_token()
-                )
-            )
-    return Publication(repo, commit, folder)
+    with _asking(f"{repo}@{commit}"):
+        folder = _cached(repo, commit, patterns, cache) or snapshot_download(
+            repo, revision=commit, allow_patterns=list(patterns), cache_dir=cache, token=get_token()
+        )
+    return Publication(repo, commit, Path(folder))
 
 
 def check(publication: Publication, *, strict: bool = False) -> Integrity:
@@ -162,7 +160,7 @@ def check(publication: Publication, *, strict: bool = False) -> Integrity:
     Where the Hub cannot be reached, the manifest alone is used, and the result says so; `strict` raises
     HubUnreachable instead. A model without manifest needs the listing.
     """
-    listing: dict[str, RepoFile] | None = None
+    listing: dict[str, RepoSibling] | None = None
     try:
         listing = _listing(publication.repo, publication.commit)
     except HubUnreachable:
@@ -184,9 +182,9 @@ def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private
     """Make `files` (path in the repo -> local file or content) the repo's whole content, in one commit.
 
     Returns the commit's SHA. The parent commit is stated, so that nothing is overwritten unseen: HubConflict if the
-    repo moved on meanwhile. Nothing is visible until all of it is. Raises ModelError for formats that can carry code.
+    repo moved on meanwhile. Nothing is visible until all of it is. Raises ModelError for formats that may carry code.
     """
-    _refuse_pickles(files)
+    _require_data(files)
     with _asking(repo):
         api().create_repo(repo, private=private, exist_ok=True)
         parent = api().model_info(repo).sha
@@ -203,18 +201,20 @@ def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private
 def history(repo: str) -> list[dict[str, Any]]:
     """The repo's commits, newest first: commit, when, title."""
     with _asking(repo):
+        api().model_info(repo)  # fails at once where nobody answers; the client asks for commits again and again
         commits = api().list_repo_commits(repo)
     return [{"commit": each.commit_id, "when": each.created_at, "title": each.title} for each in commits]
 
 
-def _listing(repo: str, commit: str) -> dict[str, RepoFile]:
+def _listing(repo: str, commit: str) -> dict[str, RepoSibling]:
+    # Not list_repo_tree: where nobody answers, the client retries that one for 23 seconds.
     with _asking(f"{repo}@{commit}"):
-        entries = api().list_repo_tree(repo, revision=commit, recursive=True)
-        return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+        siblings = api().model_info(repo, revision=commit, files_metadata=True).siblings
+    return {each.rfilename: each for each in siblings or []}
 
 
 def _check_file(
-    name: str, path: Path, listing: Mapping[str, RepoFile] | None, stated: Mapping[str, str] | None
+    name: str, path: Path, listing: Mapping[str, RepoSibling] | None, stated: Mapping[str, str] | None
 ) -> FileCheck:
     found = sha256(path)
     problems = []
@@ -226,7 +226,7 @@ def _check_file(
 
 
 def _check_names(
-    here: set[str], listing: Mapping[str, RepoFile] | None, stated: Mapping[str, str] | None
+    here: set[str], listing: Mapping[str, RepoSibling] | None, stated: Mapping[str, str] | None
 ) -> list[FileCheck]:
     """Files that only one of listing and manifest knows, and that are not here to be hashed."""
     if listing is None or stated is None:
@@ -238,7 +238,7 @@ def _check_names(
     ]
 
 
-def _as_listed(path: Path, found: str, entry: RepoFile | None) -> bool:
+def _as_listed(path: Path, found: str, entry: RepoSibling | None) -> bool:
     if entry is None:
         return False
     # The Hub names large files by SHA-256, small ones as git does.
@@ -259,9 +259,11 @@ def _cached(repo: str, commit: str, patterns: Sequence[str], cache: Path | None)
     return publication.folder if all((publication.folder / name).is_file() for name in wanted) else None
 
 
-def _refuse_pickles(files: Mapping[str, Any]) -> None:
-    if refused := [name for name in files if name.endswith((".bin", ".pt", ".pth", ".pkl", ".ckpt", ".joblib", ".py"))]:
-        raise ModelError(f"{', '.join(refused)}: files that can carry code are not published.")
+def _require_data(files: Mapping[str, Any]) -> None:
+    if refused := [name for name in files if not name.endswith(PUBLISHED)]:
+        raise ModelError(
+            f"{', '.join(refused)}: other files than {', '.join(PUBLISHED)} may carry code and are not published."
+        )
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Logits and labels -> metrics with 95% intervals.
 
 A metric is one function below, marked `@metric`: it then appears in metrics.json, on the card and on the pages.
-Values come from scikit-learn; intervals from statsmodels (Wilson's, for accuracy) and scipy (percentile bootstrap, for
-the rest; B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+Values come from scikit-learn; accuracy's interval from statsmodels (Wilson's), the others from a percentile bootstrap
+(B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). Bounds that do not exist are None.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
-from scipy.stats import bootstrap
 from sklearn import config_context
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
@@ -22,7 +21,7 @@ RESAMPLES: Final = 1000
 BINS: Final = 15
 SEED: Final = 20_240_229
 
-Interval = tuple[float, float]
+Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,8 @@ class Metric:
     title: str
     meaning: str
     higher_is_better: bool
+    resampled: bool
+    """whether its interval is the bootstrap's"""
     compute: Callable[[Outcome], float | None]
 
 
@@ -78,22 +79,23 @@ METRICS: dict[str, Metric] = {}
 
 
 def metric(
-    title: str, *, higher_is_better: bool = True
+    title: str, *, higher_is_better: bool = True, resampled: bool = True
 ) -> Callable[[Callable[[Outcome], float | None]], Callable[[Outcome], float | None]]:
     """Enter a function into METRICS; its docstring tells people what the figure means.
 
-    The function returns None where the figure does not exist.
+    The function returns None where the figure does not exist. `resampled` is False where a bootstrap interval would be
+    wrong, or a better one is known.
     """
 
     def enter(compute: Callable[[Outcome], float | None]) -> Callable[[Outcome], float | None]:
         meaning = (compute.__doc__ or "").strip()
-        METRICS[compute.__name__] = Metric(compute.__name__, title, meaning, higher_is_better, compute)
+        METRICS[compute.__name__] = Metric(compute.__name__, title, meaning, higher_is_better, resampled, compute)
         return compute
 
     return enter
 
 
-@metric("Accuracy")
+@metric("Accuracy", resampled=False)
 def accuracy(outcome: Outcome) -> float:
     """Share of the examples whose label is decided right."""
     return float(accuracy_score(outcome.labels, outcome.decisions))
@@ -172,9 +174,11 @@ def loss(outcome: Outcome) -> float | None:
     return None if logs is None else float(-logs[np.arange(len(logs)), outcome.labels].mean())
 
 
-@metric("Expected calibration error", higher_is_better=False)
+@metric("Expected calibration error", higher_is_better=False, resampled=False)
 def expected_calibration_error(outcome: Outcome) -> float | None:
     """Mean gap between confidence and accuracy, in 15 bins of equal width.
+
+    It has no interval: a resample's bins stray from the data's own, so that nearly all resamples have a larger error.
 
     C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
@@ -200,7 +204,7 @@ def summary(outcome: Outcome, names: Sequence[str]) -> dict[str, Any]:
     `names` are the labels' names in index order.
     """
     found = values(outcome)
-    bounds = _bootstrap(outcome, list(found)) | {"accuracy": _wilson(outcome)}
+    bounds = _bootstrap(outcome, [name for name in found if METRICS[name].resampled]) | {"accuracy": _wilson(outcome)}
     precision, recall, f1, support = outcome.per_class
     per_class = [
         {"label": name, "precision": precision[i], "recall": recall[i], "f1": f1[i], "n": int(support[i])}
@@ -208,7 +212,7 @@ def summary(outcome: Outcome, names: Sequence[str]) -> dict[str, Any]:
     ]
     return {
         "n": len(outcome.labels),
-        **{name: {"value": value, "low": bounds[name][0], "high": bounds[name][1]} for name, value in found.items()},
+        **{name: _entry(value, *bounds.get(name, (None, None))) for name, value in found.items()},
         "per_class": per_class,
         "confusion": confusion(outcome).tolist(),
     }
@@ -219,6 +223,10 @@ def confusion(outcome: Outcome) -> npt.NDArray[np.int64]:
     return np.asarray(confusion_matrix(outcome.labels, outcome.decisions, labels=range(outcome.n_labels)))
 
 
+def _entry(value: float, low: float | None, high: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": low, "high": high}
+
+
 def _wilson(outcome: Outcome) -> Interval:
     right = int((outcome.labels == outcome.decisions).sum())
     low, high = proportion_confint(right, len(outcome.labels), alpha=0.05, method="wilson")
@@ -226,29 +234,21 @@ def _wilson(outcome: Outcome) -> Interval:
 
 
 def _bootstrap(outcome: Outcome, names: Sequence[str]) -> dict[str, Interval]:
-    """Percentile intervals of several metrics from the same resamples; a metric that a resample lacks is left out."""
-
-    def statistic(rows: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
-        outcomes = [outcome.take(resample) for resample in np.atleast_2d(rows)]
-        found = [[METRICS[name].compute(each) for each in outcomes] for name in names]
-        return np.array(found, dtype=np.float64)  # None becomes NaN
-
-    draws = np.empty((len(names), 0))
-    if len(outcome.labels) > 1:
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            draws = bootstrap(
-                (np.arange(len(outcome.labels)),),
-                statistic,
-                n_resamples=RESAMPLES,
-                method="percentile",
-                rng=SEED,
-                vectorized=True,
-                batch=50,
-            ).bootstrap_distribution
-    return {name: _percentiles(draw) for name, draw in zip(names, draws, strict=True)}
+    """Percentile intervals of several metrics from the same resamples; one example alone has none."""
+    n = len(outcome.labels)
+    if n < 2:
+        return {}
+    rng = np.random.default_rng(SEED)
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        resamples = (outcome.take(rng.integers(0, n, n)) for _ in range(RESAMPLES))
+        draws = [[METRICS[name].compute(resample) for name in names] for resample in resamples]
+    return {name: _percentiles(draw) for name, draw in zip(names, zip(*draws, strict=True), strict=False)}
 
 
-def _percentiles(draw: npt.NDArray[np.float64]) -> Interval:
-    known = draw[np.isfinite(draw)]
-    low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan, np.nan)
+def _percentiles(draw: Sequence[float | None]) -> Interval:
+    """The middle 95% of the resamples in which the figure exists."""
+    known = [value for value in draw if value is not None]
+    if not known:
+        return None, None
+    low, high = np.percentile(known, [2.5, 97.5])
     return float(low), float(high)

@@ -12,6 +12,17 @@ from scipy.special import softmax
 
 from core.errors import RunError
 
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text_sha256", pa.string(), nullable=False),
+        pa.field("label", pa.int32(), nullable=False),
+        pa.field("logits", pa.list_(pa.float32()), nullable=False),
+        pa.field("n_tokens", pa.int32(), nullable=False),
+        pa.field("truncated", pa.bool_(), nullable=False),
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -45,29 +56,19 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write `predictions/<split>.parquet`."""
-        table = pa.table(
-            {
-                "id": pa.array(self.id, pa.string()),
-                "text_sha256": pa.array(self.text_sha256, pa.string()),
-                "label": pa.array(self.label, pa.int32()),
-                "logits": pa.array(list(self.logits), pa.list_(pa.float32())),
-                "n_tokens": pa.array(self.n_tokens, pa.int32()),
-                "truncated": pa.array(self.truncated, pa.bool_()),
-            }
-        )
-        pq.write_table(table, path, compression="zstd")
+        columns = {name: getattr(self, name) for name in SCHEMA.names} | {"logits": list(self.logits)}
+        pq.write_table(pa.table(columns, SCHEMA), path, compression="zstd")
 
 
 def load(path: Path) -> Predictions:
     """Read a predictions file. Raises RunError when it is missing, damaged or of another shape."""
     try:
-        table = pq.read_table(path)
-        flat = table["logits"].combine_chunks().flatten().to_numpy()
+        table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA)
         return Predictions(
             id=_strings(table, "id"),
             text_sha256=_strings(table, "text_sha256"),
             label=table["label"].to_numpy().astype(np.int64),
-            logits=flat.reshape(len(table), -1).astype(np.float32),
+            logits=_matrix(table["logits"].combine_chunks()),
             n_tokens=table["n_tokens"].to_numpy().astype(np.int64),
             truncated=table["truncated"].to_numpy(),
         )
@@ -81,6 +82,14 @@ def load(path: Path) -> Predictions:
 
 def _strings(table: pa.Table, column: str) -> npt.NDArray[np.str_]:
     return np.array(table[column].to_pylist(), dtype=np.str_)
+
+
+def _matrix(rows: pa.ListArray) -> npt.NDArray[np.float32]:
+    """(n, k). Raises ValueError when there are no rows, or they are empty or of different lengths."""
+    lengths = set(np.diff(rows.offsets).tolist())
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"rows of {len(lengths)} lengths")
+    return np.asarray(rows.flatten().to_numpy().reshape(len(rows), -1).astype(np.float32))
 
 
 def _short(path: Path) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BATCH = 32
 WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
 
 Progress = Callable[[int, int], object]
 """Called with (texts done, texts in all)."""
@@ -49,7 +50,7 @@ class TorchPredictor:
         """Load the model in `folder`. Raises ModelError when files are missing, unsafe or do not fit together."""
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        _require_files(folder)
+        require_files(folder)
         safely: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
@@ -62,14 +63,16 @@ class TorchPredictor:
         if missing := sorted(report["missing_keys"]):
             raise ModelError(f"{WEIGHTS} lacks {len(missing)} of the model's weights ({missing[0]}, …).")
         self._model.eval()
-        names = self._model.config.id2label
-        self.labels: tuple[str, ...] = tuple(names[index] for index in range(len(names)))
+        self.labels = _labels(self._model.config.id2label)
         self.max_tokens = int(min(self._tokenizer.model_max_length, self._model.config.max_position_embeddings))
 
     def predict(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
     ) -> Output:
-        """Logits of each text, or of each pair of texts, in the order given."""
+        """Logits of each text, or of each pair of texts, in the order given.
+
+        Raises ModelError when they are not finite.
+        """
         lengths = self._lengths(texts, pairs)
         logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         done = 0
@@ -78,6 +81,7 @@ class TorchPredictor:
             done += len(rows)
             if progress:
                 progress(done, len(texts))
+        require_finite(logits)
         return Output(logits, lengths, lengths > self.max_tokens)
 
     def unknown(self, text: str) -> float:
@@ -97,6 +101,8 @@ class TorchPredictor:
         return encoded
 
     def _lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.int64]:
+        if not texts:
+            return np.empty(0, dtype=np.int64)  # tokenizers fail on an empty list
         encoded = self._encode(texts, pairs, truncation=False, verbose=False)
         return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
 
@@ -175,15 +181,44 @@ def _batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
-def _require_files(folder: Path) -> None:
+def _labels(names: dict[int, str]) -> tuple[str, ...]:
+    if sorted(names) != list(range(len(names))):
+        raise ModelError("The model's labels (id2label in config.json) are not numbered from 0 without a gap.")
+    return tuple(names[index] for index in range(len(names)))
+
+
+def require_finite(logits: npt.ArrayLike) -> None:
+    """Raises ModelError when a model answers with anything but numbers, as one does whose training diverged."""
+    if not np.isfinite(logits).all():
+        raise ModelError(
+            "The model's outputs are not finite numbers: its training diverged. Train it again with a lower "
+            "training.learning_rate, or a lower training.max_grad_norm."
+        )
+
+
+def require_files(folder: Path) -> dict[str, Any]:
+    """Look for the files that a model needs, before any is loaded; returns its config.json.
+
+    Raises ModelError when one is missing, damaged, or would run code.
+    """
     if not (folder / WEIGHTS).is_file():
         raise ModelError(
             f"There is no {WEIGHTS} in this model. Verdict loads safetensors only: other formats can run code when "
             "they are opened."
         )
+    if not (folder / TOKENIZER).is_file():  # transformers would make one up, and the model would read nonsense
+        raise ModelError(f"There is no {TOKENIZER} in this model, so its texts cannot be read as it was trained to.")
+    config = _config(folder)
+    if "auto_map" in config:
+        raise ModelError("This model wants to run code of its own (auto_map in config.json); Verdict refuses that.")
+    return config
+
+
+def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"The model's config.json is missing or damaged: {error}") from None
-    if "auto_map" in config:
-        raise ModelError("This model wants to run code of its own (auto_map in config.json); Verdict refuses that.")
+    if not isinstance(config, dict):
+        raise ModelError("The model's config.json is missing or damaged: it holds no JSON object.")
+    return config

@@ -17,13 +17,14 @@ from pydantic_core import ErrorDetails, to_json
 from core.errors import RecipeError
 
 Name = Annotated[str, Field(min_length=1)]
+Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Data(_Section):
@@ -69,7 +70,7 @@ class Publish(_Section):
 class Recipe(_Section):
     """A whole recipe; `name` is the file's name without `.toml`."""
 
-    name: Name
+    name: Folder = Field(description="letters, digits, `.`, `_` and `-`: runs live in a folder of this name")
     title: Name = Field(description="what the model does, in a few words")
     labels: tuple[Name, ...] = Field(description="in the order of the model's outputs; the last of two is 'positive'")
     encoder: Name = Field(description="minilm, a Hub id (user/name@commit) or a local folder")

@@ -16,7 +16,7 @@ from typing import Any
 
 from core import predictions
 from core import recipe as recipes
-from core.errors import RunError, VerdictError
+from core.errors import RunError
 from core.files import append_line, write_atomically, write_json, write_text
 from core.predictions import Predictions
 
@@ -59,12 +59,7 @@ class Record:
     @property
     def history(self) -> list[dict[str, Any]]:
         """The logged steps and epochs so far; a line still being written is left out."""
-        path = self.folder / "history.jsonl"
-        lines = _read(path).splitlines(keepends=True) if path.exists() else []
-        try:
-            return [json.loads(line) for line in lines if line.endswith("\n")]
-        except json.JSONDecodeError as error:
-            raise RunError(f"{_short(path)} is damaged: {error}") from None
+        return _lines(self.folder / "history.jsonl")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -77,18 +72,12 @@ class Record:
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
-        try:
-            found = json.loads(_read(path))
-        except json.JSONDecodeError as error:
-            raise RunError(f"{_short(path)} is damaged: {error}") from None
-        if not isinstance(found, dict):
-            raise RunError(f"{_short(path)} is damaged: it holds no JSON object.")
-        return found
+        return _object(_read(path), path)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory."""
+    """A run directory. Damaged files raise RunError, and so does changing a complete run."""
 
     path: Path
 
@@ -115,32 +104,29 @@ class Run:
     @property
     def publications(self) -> list[dict[str, str]]:
         """Where the run was published: repo, commit, when; oldest first."""
-        path = self.path / "publications.jsonl"
-        return [json.loads(line) for line in _read(path).splitlines()] if path.exists() else []
+        return _lines(self.path / "publications.jsonl")
 
     @property
     def verifications(self) -> list[dict[str, Any]]:
         """What verifications found, oldest first."""
-        found = [json.loads(_read(path)) for path in (self.path / "verifications").glob("*.json")]
-        return sorted(found, key=lambda each: str(each["when"]))
+        found = [_object(_read(path), path) for path in (self.path / "verifications").glob("*.json")]
+        return sorted(found, key=lambda each: str(each.get("when")))
 
     def write_recipe(self, recipe: recipes.Recipe) -> None:
         """Store the resolved recipe."""
-        write_text(self.path / "recipe.toml", recipes.dumps(recipe))
+        write_text(self._unfinished("recipe.toml"), recipes.dumps(recipe))
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        """Store `name`, atomically. Raises RunError once the run is complete: a complete run does not change."""
-        if self.complete:
-            raise RunError(f"{self.name} is complete; a complete run is never changed.")
-        write_json(self.path / name, value)
+        """Store `name`, atomically."""
+        write_json(self._unfinished(name), value)
 
     def write_predictions(self, split: str, found: Predictions) -> None:
         """Store a split's predictions."""
-        write_atomically(self.path / "predictions" / f"{split}.parquet", found.save)
+        write_atomically(self._unfinished(f"predictions/{split}.parquet"), found.save)
 
     def log(self, entry: dict[str, Any]) -> None:
         """Append an entry to the history."""
-        append_line(self.path / "history.jsonl", entry)
+        append_line(self._unfinished("history.jsonl"), entry)
 
     def add_publication(self, repo: str, commit: str) -> None:
         """Remember that the run is on the Hub."""
@@ -149,6 +135,11 @@ class Run:
     def add_verification(self, found: dict[str, Any]) -> None:
         """Remember what a verification found."""
         write_json(self.path / "verifications" / f"{found['commit']}.json", found)
+
+    def _unfinished(self, name: str) -> Path:
+        if self.complete:
+            raise RunError(f"{self.name} is complete; a complete run is never changed.")
+        return self.path / name
 
 
 def now() -> str:
@@ -192,9 +183,9 @@ def of_publication(repo: str, commit: str) -> Run | None:
     """The local run that was published as `repo@commit`, if it is here."""
     for run in every():
         try:
-            if any(p["repo"] == repo and p["commit"] == commit for p in run.publications):
+            if any((each.get("repo"), each.get("commit")) == (repo, commit) for each in run.publications):
                 return run
-        except (ValueError, KeyError, VerdictError):
+        except RunError:
             continue  # a damaged neighbour must not hide the run that is looked for
     return None
 
@@ -206,6 +197,23 @@ def _read(path: Path) -> str:
         raise RunError(f"{_short(path)} is missing: this run is incomplete or damaged.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{_short(path)} cannot be read: {error}") from None
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines, none without a file; a line still being written is left out."""
+    # Not splitlines, which also cuts at signs that JSON allows within a line.
+    lines = _read(path).split("\n")[:-1] if path.exists() else []
+    return [_object(line, path) for line in lines]
+
+
+def _object(text: str, path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{_short(path)} is damaged: {error}") from None
+    if not isinstance(found, dict):
+        raise RunError(f"{_short(path)} is damaged: it holds no JSON object.")
+    return found
 
 
 def _short(path: Path) -> str:

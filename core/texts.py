@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from core.data import hashes, load_splits
+from core.data import hashes, load_splits, read_parquet
 from core.errors import RunError
 from core.files import write_atomically
 from core.runs import Record
@@ -34,6 +35,9 @@ def _path(folder: Path, split: str) -> Path:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        frame = read_parquet(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise RunError(f"texts/{path.name} is damaged ({type(error).__name__}).") from error
+    if not {"id", "text"} <= set(frame.columns) or not frame.map(lambda cell: isinstance(cell, str)).all(axis=None):
+        raise RunError(f"texts/{path.name} is damaged: every row must have an id and a text.")
+    return frame

@@ -138,9 +138,10 @@ def card(model: Model) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def picture(model: Model, path: str) -> Path:
-    """The file of a picture that the card names, in a run or in a publication."""
-    return model.record.folder / Path(path).relative_to("evaluation")
+def picture(model: Model, path: str) -> Path | None:
+    """The file of a picture that the card names, in a run or in a publication; None if it has no such picture."""
+    there = {f"evaluation/pictures/{file.name}": file for file in model.record.folder.glob("pictures/*")}
+    return there.get(path)
 
 
 def names_on_hub(model: Model) -> list[str]:

@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from core import hub, metrics, predictor, runs, texts, verdict
-from core.errors import VerdictError
+from core import card, hub, metrics, predictor, runs, texts, verdict
+from core.errors import IntegrityError, VerdictError
 from core.files import sha256
-from core.hub import Integrity, Publication
-from core.predictions import Predictions
+from core.hub import FileCheck, Integrity, Publication
 from core.runs import Record, Run
 from core.verdict import Verdict
 
@@ -39,7 +38,7 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
         progress(0.05, f"Downloading {repo} at {commit[:7]}")
         publication = hub.fetch(repo, commit, cache=Path(cache))
         progress(0.3, "Hashing every file")
-        integrity = hub.check(publication, strict=True)
+        integrity = _check(publication)
         found = _conclude(publication, integrity, run, progress)
     verification = {
         "repo": repo,
@@ -55,24 +54,44 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
     return verification
 
 
-def _conclude(publication: Publication, integrity: Integrity, run: Run | None, progress: Progress) -> Verdict:
-    """The verdict; a VerdictError on the way makes it `unverifiable`, with the error as reason."""
+def _check(publication: Publication) -> Integrity:
+    """The files, hashed; a damaged manifest is a file with a problem like others. Raises HubError if none answers."""
     try:
-        _require_whole(publication, integrity)
-        stored = publication.record.predictions(SPLIT)
-        _require_consistent(publication.record, stored)
-        examples = _examples(publication.record, stored)
-        progress(0.4, "Loading the model from the Hub")
-        model = predictor.load(publication.folder)
-        fresh = predictor.predict_split(
-            model, examples, lambda done, n: progress(0.45 + 0.5 * done / n, f"Classifying {done:,} of {n:,} texts")
-        )
-        local = run.record if run else publication.record
-        return verdict.compare(
-            local.predictions(SPLIT), fresh, local.labels, model.labels, same_bytes=_same_bytes(publication, run)
-        )
+        return hub.check(publication, strict=True)
+    except IntegrityError:
+        path = publication.folder / hub.MANIFEST
+        return Integrity((FileCheck(hub.MANIFEST, sha256(path), "is damaged"),), against_hub=False)
+
+
+def _conclude(publication: Publication, integrity: Integrity, run: Run | None, progress: Progress) -> Verdict:
+    """The verdict; whatever is wrong on the way makes it `unverifiable`, with the error as reason."""
+    try:
+        return _compare(publication, integrity, run, progress)
     except VerdictError as error:
         return verdict.unverifiable(str(error))
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # A manifest fits whatever its author put there: JSON of any shape, tables of any column, weights of any size.
+        return verdict.unverifiable(
+            f"A file does not hold what Verdict writes there, so nothing follows from it: {type(error).__name__}, {error}."
+        )
+
+
+def _compare(publication: Publication, integrity: Integrity, run: Run | None, progress: Progress) -> Verdict:
+    """The verdict. Raises VerdictError, or whatever a file of the wrong shape leads to."""
+    _require_whole(publication, integrity)
+    progress(0.35, "Deriving every figure from the stored predictions")
+    _require_consistent(publication.record)
+    _require_card(publication)
+    examples = _examples(publication.record)
+    progress(0.4, "Loading the model from the Hub")
+    model = predictor.load(publication.folder)
+    fresh = predictor.predict_split(
+        model, examples, lambda done, n: progress(0.45 + 0.5 * done / n, f"Classifying {done:,} of {n:,} texts")
+    )
+    local = run.record if run else publication.record
+    return verdict.compare(
+        local.predictions(SPLIT), fresh, local.labels, model.labels, same_bytes=_same_bytes(publication, run)
+    )
 
 
 def _require_whole(publication: Publication, integrity: Integrity) -> None:
@@ -83,26 +102,46 @@ def _require_whole(publication: Publication, integrity: Integrity) -> None:
         raise VerdictError(f"Files that the manifest names are missing: {', '.join(absent)}.")
 
 
-def _require_consistent(record: Record, stored: Predictions) -> None:
-    """The published metrics must be those of the published predictions."""
-    stated = record.metrics["splits"][SPLIT]
-    derived = metrics.values(metrics.Outcome.of_logits(stored.logits, stored.label))
-    wrong = [name for name, value in derived.items() if not _close(stated.get(name, {}).get("value"), value)]
-    if wrong:
-        name = wrong[0]
-        raise VerdictError(
-            f"metrics.json does not follow from the stored predictions: {name} is {derived[name]:.4g}, "
-            f"not {stated.get(name, {}).get('value')}."
-        )
+def _require_consistent(record: Record) -> None:
+    """Every figure in metrics.json, of any split, must follow from the published predictions."""
+    for split, stated in record.metrics["splits"].items():
+        stored = record.predictions(split)
+        derived = metrics.summary(metrics.Outcome.of_logits(stored.logits, stored.label), record.labels)
+        ours, theirs = _figures(derived), _figures(stated)
+        for place in ours | theirs:
+            if not _same(theirs.get(place), ours.get(place)):
+                raise VerdictError(
+                    f"metrics.json does not follow from the stored predictions: {'.'.join(map(str, place))} of {split} "
+                    f"is {ours.get(place)}, not {theirs.get(place)}."
+                )
 
 
-def _close(stated: Any, derived: float) -> bool:
+def _require_card(publication: Publication) -> None:
+    """The scores in the card's metadata, which the Hub shows, must be those of metrics.json."""
+    test = publication.record.metrics["splits"][SPLIT]
+    for name, value in card.stated((publication.folder / "README.md").read_text(encoding="utf-8")):
+        if name not in metrics.METRICS or not _same(value, test[name]["value"]):
+            raise VerdictError(f"README.md does not follow from metrics.json: it states {value} as {name}.")
+
+
+def _figures(value: Any, place: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], Any]:
+    """The leaves of nested JSON by the keys that lead to them: ("accuracy", "value"), ("confusion", 0, 1), …"""
+    if not isinstance(value, dict | list):
+        return {place: value}
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    return {path: leaf for key, each in inner for path, leaf in _figures(each, (*place, key)).items()}
+
+
+def _same(stated: Any, derived: Any) -> bool:
     # Sums may be taken in another order on another machine; nothing else may differ.
+    if not isinstance(derived, float):
+        return bool(stated == derived)
     return isinstance(stated, int | float) and math.isclose(stated, derived, rel_tol=1e-9, abs_tol=1e-12)
 
 
-def _examples(record: Record, stored: Predictions) -> pd.DataFrame:
+def _examples(record: Record) -> pd.DataFrame:
     """The test texts in the order of the stored predictions, each the very text that was read then."""
+    stored = record.predictions(SPLIT)
     found = texts.of_record(record, SPLIT).reindex(stored.id)
     if found["text"].isna().any() or list(found["text_sha256"]) != list(stored.text_sha256):
         raise VerdictError("The test texts that can be had here are not those that were measured (hashes differ).")
@@ -113,7 +152,11 @@ def _same_bytes(publication: Publication, run: Run | None) -> bool:
     """Whether the publication's files are the run's own; without a run, manifest and listing settled that."""
     if run is None:
         return True
-    ours = {f"evaluation/predictions/{path.name}": path for path in (run.path / "predictions").iterdir()}
-    ours |= {path.name: path for path in run.model.iterdir()}
     stated = publication.manifest or {}
-    return all(stated.get(name) == sha256(path) for name, path in ours.items())
+    files = {name: run.path / name for name in (*run.record.metrics["sha256"], "metrics.json")}
+    return all(path.is_file() and stated.get(_published_as(name)) == sha256(path) for name, path in files.items())
+
+
+def _published_as(name: str) -> str:
+    """A run's file in the repo: a model's files are at its root, all others in `evaluation/`."""
+    return name.removeprefix("model/") if name.startswith("model/") else f"evaluation/{name}"

@@ -19,6 +19,12 @@ from core.wording import figure, interval, percent
 HEADLINE = ("accuracy", "f1_macro", "roc_auc_ovr_macro", "loss")
 """The metrics shown as cards; the others are one step away."""
 
+_FENCED_OR_PICTURE = re.compile(
+    r"^ {0,3}(?P<fence>`{3,}+|~{3,}+).*?(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)|!\[[^\]]*\]\((?P<picture>[^)]+)\)",
+    re.DOTALL | re.MULTILINE,
+)
+"""Fenced blocks are matched to be passed over: what looks like a picture in them is text."""
+
 CELL = "cell"
 """Name of the confusion matrix's selection."""
 
@@ -110,7 +116,7 @@ def bars(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.Da
 def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
     """A row a run as people read it, newest first; a damaged run is a row too, that says so."""
     columns = ["Run", "State", "Encoder", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "Tokens per second"]
-    return pd.DataFrame([_run_row(run) for run in runs], columns=columns).fillna("")
+    return pd.DataFrame([dict.fromkeys(columns, "") | _run_row(run) for run in runs], columns=columns)
 
 
 def _run_row(run: Run) -> dict[str, str]:
@@ -118,8 +124,10 @@ def _run_row(run: Run) -> dict[str, str]:
     try:
         row["Encoder"] = run.record.recipe.encoder
         return row | (_run_scores(run) if run.complete else {})
-    except (VerdictError, KeyError) as error:
+    except VerdictError as error:
         return row | {"State": f"damaged: {error}"}
+    except (LookupError, TypeError, ValueError):
+        return row | {"State": "damaged: its metrics, data or environment lack a figure that they must hold"}
 
 
 def _run_scores(run: Run) -> dict[str, str]:
@@ -213,8 +221,12 @@ def audit(data: Mapping[str, Any]) -> pd.DataFrame:
 def card_parts(card: str) -> list[tuple[str, str]]:
     """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it, or "")."""
     body = re.sub(r"\A---\n.*?\n---\n", "", card, count=1, flags=re.DOTALL)
-    pieces = re.split(r"!\[[^\]]*\]\(([^)]+)\)", body)
-    return list(zip(pieces[::2], [*pieces[1::2], ""], strict=True))
+    parts, start = [], 0
+    for found in _FENCED_OR_PICTURE.finditer(body):
+        if picture := found["picture"]:
+            parts.append((body[start : found.start()], picture))
+            start = found.end()
+    return [*parts, (body[start:], "")]
 
 
 def _plain(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Figures and sentences as people read them. Pure."""
 
+import string
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,27 +11,32 @@ import pandas as pd
 if TYPE_CHECKING:
     from core.predictor import Reading
 
+_ESCAPES = str.maketrans({character: f"\\{character}" for character in string.punctuation})
+
 
 def figure(value: float | None) -> str:
-    """Three significant digits, in plain notation: 0.935, 12.3, 1,230."""
+    """Three significant digits, in plain notation: 0.935, 12.3, 1,230; at most six decimals."""
     if value is None or not np.isfinite(value):
         return "–"
     if value == 0:
         return "0"
-    digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-    return f"{value:,.{min(digits, 6)}f}"
+    exponent = int(f"{value:.2e}".partition("e")[2])  # of the rounded value: 0.9996 is 1.00
+    if exponent < -6:
+        return "under 0.000001" if value > 0 else "over -0.000001"
+    return f"{value:,.{min(max(0, 2 - exponent), 6)}f}"
 
 
-def interval(entry: Mapping[str, float]) -> str:
-    """`0.907 to 0.956`."""
+def interval(entry: Mapping[str, float | None]) -> str:
+    """`0.907 to 0.956`; a dash where there is none."""
+    if pd.isna(entry["low"]):  # None becomes NaN in a frame
+        return "–"
     return f"{figure(entry['low'])} to {figure(entry['high'])}"
 
 
 def as_markdown(text: str) -> str:
-    """Text that Markdown shows as it is: names, messages and reviews may hold anything."""
-    for character in "\\`*_{}[]<>#|$~:":
-        text = text.replace(character, "\\" + character)
-    return text
+    """Text that Markdown shows as it is, line by line: names, messages and reviews may hold anything."""
+    # A line that begins with blanks would be code, and one that ends with two is not joined with the next.
+    return "  \n".join(line.strip() for line in text.translate(_ESCAPES).splitlines())
 
 
 def percent(share: float) -> str:
@@ -90,16 +96,25 @@ def example_text(row: Mapping[str, Any]) -> str:
 def comparison_report(verification: Mapping[str, Any], table: pd.DataFrame) -> str:
     """A verification as a page of Markdown: verdict, metrics side by side, evidence, files."""
     verdict = verification["verdict"]
-    lines = [f"# {verification['repo']}@{verification['commit']}", "", f"**{verdict['kind']}**: {verdict['sentence']}"]
-    lines += ["", f"Compared with {verification['compared_with']}, {when(verification['when'])}."]
+    lines = [
+        f"# {verification['repo']}@{verification['commit']}",
+        "",
+        f"**{verdict['kind']}**: {as_markdown(verdict['sentence'])}",
+    ]
+    lines += ["", f"Compared with {as_markdown(verification['compared_with'])}, {when(verification['when'])}."]
     if len(table):
         lines += ["", "| " + " | ".join(table.columns) + " |", "|---|---:|---:|---:|"]
         lines += ["| " + " | ".join(row) + " |" for row in table.itertuples(index=False)]
         lines += ["", evidence(verdict)]
     lines += ["", "| file | state | SHA-256 |", "|---|---|---|"]
     for each in verification["files"]:
-        lines.append(f"| {each['path']} | {each['problem'] or 'as published'} | {each['sha256'] or 'not here'} |")
+        state = _cell(each["problem"] or "as published")
+        lines.append(f"| {_cell(each['path'])} | {state} | {each['sha256'] or 'not here'} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return as_markdown(" ".join(text.split()))  # a row of a table is one line
 
 
 def evidence(verdict: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from core import recipe as recipes
@@ -19,6 +19,8 @@ from core.errors import VerdictError
 from core.recipe import Recipe
 
 RECIPES = Path(__file__).parent / "recipes"
+RUN_COLUMNS = ("Run", "State", "Test accuracy", "95% interval", "TF-IDF")
+"""What `runs` shows: as much as fits beside a whole name in 80 columns, which are also what a pipe gets."""
 
 app = typer.Typer(
     help="Fine-tune a review classifier, publish it to the Hugging Face Hub, and prove it is what was measured.",
@@ -26,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+console = Console(markup=False, emoji=False)  # names, labels and paths may hold anything
 
 RecipeName = Annotated[str, typer.Argument(help="a recipe's name (see `recipes`) or a TOML file", metavar="RECIPE")]
 Overrides = Annotated[
@@ -40,26 +42,26 @@ def fit(recipe: RecipeName, set_: Overrides = None) -> None:
 
     Example: python -m train fit demo --set training.epochs=2
     """
+    chosen = load_recipe(recipe, set_ or [])  # a mistake in it is told before torch is imported
     from train.fit import fit as train_recipe
 
-    run = train_recipe(load_recipe(recipe, set_ or []))
+    run = train_recipe(chosen)
     accuracy = run.record.metrics["splits"]["test"]["accuracy"]
     tfidf = run.record.data["baselines"]["tfidf"]["accuracy"]["value"]
     console.print(
-        f"Run [bold]{run.name}[/]: test accuracy {wording.figure(accuracy['value'])} "
-        f"({wording.interval(accuracy)}), TF-IDF {wording.figure(tfidf)}."
+        _bold("Run ", run.name, f": test accuracy {wording.figure(accuracy['value'])} ({wording.interval(accuracy)}),"),
+        f"TF-IDF {wording.figure(tfidf)}.",
+        soft_wrap=True,
     )
-    console.print(f"Next: python -m train publish {run.name} --repo user/name")
+    console.print(f"Next: python -m train publish {run.name} --repo user/name", soft_wrap=True)
 
 
 @app.command("recipes")
 def list_recipes() -> None:
     """List the recipes that come with the project."""
-    table = Table("recipe", "what it trains", "encoder", "labels")
-    for path in sorted(RECIPES.glob("*.toml")):
-        found = recipes.load(path)
-        table.add_row(found.name, found.title, found.encoder, ", ".join(found.labels))
-    console.print(table)
+    found = [recipes.load(path) for path in sorted(RECIPES.glob("*.toml"))]
+    rows = [(each.name, each.title, each.encoder, ", ".join(each.labels)) for each in found]
+    console.print(_table(pd.DataFrame(rows, columns=["Recipe", "What it trains", "Encoder", "Labels"])))
 
 
 @app.command("runs")
@@ -67,9 +69,9 @@ def list_runs() -> None:
     """List the runs, newest first, with their test scores."""
     found = runs.every()
     if not found:
-        console.print(f"No runs under {runs.root()} yet. Train one: python -m train fit demo")
+        console.print(f"No runs under {runs.root()} yet. Train one: python -m train fit demo", soft_wrap=True)
         return
-    console.print(_table(views.runs_table(found)))
+    console.print(_table(views.runs_table(found)[list(RUN_COLUMNS)]))
 
 
 @app.command()
@@ -85,7 +87,7 @@ def publish(
     from train.publish import publish as publish_run
 
     commit = publish_run(runs.find(run), repo, private=private)
-    console.print(f"Published as [bold]{repo}@{commit}[/]", soft_wrap=True)
+    console.print(_bold("Published as ", f"{repo}@{commit}"), soft_wrap=True)
     console.print(f"Next: python -m train verify {repo}@{commit}", soft_wrap=True)
 
 
@@ -117,17 +119,20 @@ def verify(
 @app.command()
 def localhub(
     root: Annotated[Path, typer.Option(help="folder for its repos and tokens")] = Path(".localhub"),
-    port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 8600,
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1", min=0, max=65535)] = 8600,
 ) -> None:
     """Serve a small Hub on this machine, to publish to without an account; Ctrl-C stops it."""
     from train import localhub as server
 
-    server.run(root, port)
+    try:
+        server.run(root, port)
+    except (OSError, RuntimeError) as error:
+        raise VerdictError(f"The local Hub cannot serve {root} on port {port}: {error}") from None
 
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(envvar="PORT", help="port of the app")] = 8501,
+    port: Annotated[int, typer.Option(envvar="PORT", help="port of the app", min=1, max=65535)] = 8501,
     recipe: Annotated[str, typer.Option(help="recipe to show")] = "demo",
 ) -> None:
     """Do the main job: train (once), publish to a local Hub, verify, and open the app. Ctrl-C ends all of it."""
@@ -143,15 +148,22 @@ def load_recipe(name: str, overrides: list[str]) -> Recipe:
 
 
 def _table(frame: pd.DataFrame) -> Table:
-    table = Table(*frame.columns)
+    """A table that shortens no cell; the first column, a name to be copied, stays in one line where it can."""
+    first, *others = frame.columns
+    fits = max(map(len, frame[first]), default=0) <= 50  # a longer one would leave the other columns no room
+    table = Table(Column(first, no_wrap=fits, overflow="fold"), *(Column(name, overflow="fold") for name in others))
     for row in frame.itertuples(index=False):
         table.add_row(*map(str, row))
     return table
 
 
+def _bold(before: str, words: str, after: str = "") -> Text:
+    return Text.assemble(before, (words, "bold"), after)
+
+
 def _print_verification(found: dict[str, Any]) -> None:
     verdict = found["verdict"]
-    console.print(f"[bold]{verdict['kind']}[/]: {verdict['sentence']}", soft_wrap=True)
+    console.print(_bold("", verdict["kind"], f": {verdict['sentence']}"), soft_wrap=True)
     console.print(f"{found['repo']}@{found['commit']}, compared with {found['compared_with']}", soft_wrap=True)
     if verdict["metrics"]:
         console.print(_table(views.comparison(verdict)))

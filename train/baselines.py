@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
 from core import metrics
 from core.data import Splits
@@ -32,13 +31,20 @@ def _majority(train: pd.DataFrame, test: pd.DataFrame, k: int) -> Outcome:
 
 def _tfidf(train: pd.DataFrame, test: pd.DataFrame, k: int) -> Outcome:
     """Words and pairs of words, sublinear term frequencies; scikit-learn's default regularisation, nothing tuned."""
-    model = make_pipeline(
-        TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2), LogisticRegression(max_iter=1000)
-    )
-    model.fit(_joined(train), train["label"])
+    words = _words(_joined(train))
+    model = LogisticRegression(max_iter=1000).fit(words.transform(_joined(train)), train["label"])
     logits = np.full((len(test), k), -50.0)  # a label that training lacks gets no probability
-    logits[:, model.classes_] = model.predict_log_proba(_joined(test))
+    logits[:, model.classes_] = model.predict_log_proba(words.transform(_joined(test)))
     return Outcome.of_logits(logits, test["label"])
+
+
+def _words(texts: "pd.Series[str]") -> TfidfVectorizer:
+    """Weights of what stands in at least two texts; of everything where nothing does."""
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2)
+    try:
+        return words.fit(texts)
+    except ValueError:
+        return words.set_params(min_df=1).fit(texts)
 
 
 def _joined(frame: pd.DataFrame) -> "pd.Series[str]":

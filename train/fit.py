@@ -26,6 +26,7 @@ def fit(recipe: Recipe) -> Run:
     """Train `recipe` and measure the result. Raises VerdictError; what was written until then looks incomplete."""
     splits = data.load_splits(recipe)
     encoder = encoders.resolve(recipe.encoder)
+    encoder.require_positions(recipe.training.max_tokens)
     recipe = recipe.model_copy(update={"encoder": encoder.name})
     run = runs.create(recipe)
     log.info("Run %s: %s", run.name, ", ".join(f"{len(frame)} {name}" for name, frame in splits.items()))
@@ -63,12 +64,13 @@ def _complete(run: Run, recipe: Recipe) -> None:
         "schema": SCHEMA,
         "labels": list(recipe.labels),
         "splits": {name: _summary(run, name, recipe) for name in MEASURED},
-        "sha256": {
-            path.relative_to(run.path).as_posix(): sha256(path)
-            for path in sorted([*run.model.iterdir(), *run.path.glob("*.json*"), *run.path.glob("predictions/*")])
-        },
     }
     pictures.write(run, derived)
+    derived["sha256"] = {
+        path.relative_to(run.path).as_posix(): sha256(path)
+        for pattern in ("*.json*", "model/*", "pictures/*", "predictions/*", "recipe.toml")
+        for path in sorted(run.path.glob(pattern))
+    }
     write_text(run.path / "card.md", card.render(run.record, derived))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)  # a complete run is never resumed
     run.write_json("metrics.json", derived)

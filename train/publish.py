@@ -14,7 +14,10 @@ from train.fit import MEASURED
 
 log = logging.getLogger("verdict")
 
-EVALUATION = ("recipe.toml", "environment.json", "data.json", "history.jsonl", "metrics.json")
+EVALUATION = (
+    "recipe.toml", "environment.json", "data.json", "history.jsonl", "metrics.json", "predictions/*", "pictures/*"
+)  # fmt: skip
+"""Patterns of what of a run goes to `evaluation/`."""
 
 
 def publish(run: Run, repo: str, *, private: bool = False) -> str:
@@ -34,19 +37,27 @@ def publish(run: Run, repo: str, *, private: bool = False) -> str:
 
 
 def _require_unchanged(run: Run) -> None:
-    """The files must still be those that the metrics were derived with."""
-    for name, expected in run.record.metrics["sha256"].items():
+    """The files must still be those that the metrics were derived with, and no others. Raises RunError."""
+    measured = run.record.metrics["sha256"]
+    published = {path.relative_to(run.path).as_posix() for path in _of_run(run).values()} - {"metrics.json"}
+    for name in sorted(published | set(measured)):
         path = run.path / name
-        if not path.is_file() or sha256(path) != expected:
-            raise RunError(f"{run.name}: {name} is missing or has changed since it was measured; it is not published.")
+        if not path.is_file() or sha256(path) != measured.get(name):
+            raise RunError(
+                f"{run.name}: {name} is missing, new, or has changed since the run was measured; it is not published."
+            )
+
+
+def _of_run(run: Run) -> dict[str, Path]:
+    """Path in the repo -> file, of what the run itself has."""
+    found = {path.name: path for path in run.model.glob("*")}
+    evaluation = [path for pattern in EVALUATION for path in run.path.glob(pattern)]
+    return found | {f"evaluation/{path.relative_to(run.path).as_posix()}": path for path in evaluation}
 
 
 def _files(run: Run, repo: str, folder: Path) -> dict[str, Path | bytes]:
     """Path in the repo -> file; `folder` takes the files that exist only in a publication."""
-    found: dict[str, Path] = {path.name: path for path in run.model.iterdir()}
-    found |= {f"evaluation/{name}": run.path / name for name in EVALUATION}
-    for part in ("predictions", "pictures"):
-        found |= {f"evaluation/{part}/{path.name}": path for path in (run.path / part).iterdir()}
+    found = _of_run(run)
     if run.record.recipe.publish.texts:
         splits = data.load_splits(run.record.recipe)
         found |= {f"evaluation/texts/{name}.parquet": texts.write(folder, name, splits[name]) for name in MEASURED}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
@@ -22,7 +22,7 @@ from core.data import PROJECT
 from core.errors import VerdictError
 from core.recipe import Recipe
 from core.runs import Run
-from train.localhub import serving
+from train.localhub import LocalHub, serving
 
 log = logging.getLogger("verdict")
 
@@ -31,7 +31,8 @@ ROOT = Path(".localhub")
 
 def run(recipe: Recipe, port: int) -> None:
     """Do the main job, then serve the app on `port` until Ctrl-C or SIGTERM. Raises VerdictError."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell that starts us in the background has it ignored
+        signal.signal(number, _interrupt)
     try:
         with shown(recipe, port) as process:
             log.info("The app is at http://localhost:%d (Ctrl-C ends it and the local Hub)", port)
@@ -47,7 +48,7 @@ def shown(recipe: Recipe, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     Raises VerdictError when the port is taken, or a step of the main job fails.
     """
     _require_free(port)
-    with serving(ROOT) as hub:
+    with _local_hub() as hub:
         # The Hub's client reads these when it is imported: what needs it is imported further down, not above.
         os.environ |= {
             "HF_ENDPOINT": hub.endpoint,
@@ -57,6 +58,16 @@ def shown(recipe: Recipe, port: int) -> Iterator["subprocess.Popen[bytes]"]:
         }
         with _app(port, _verified_publication(recipe)) as process:
             yield process
+
+
+@contextmanager
+def _local_hub() -> Iterator[LocalHub]:
+    with ExitStack() as stack:
+        try:
+            hub = stack.enter_context(serving(ROOT))
+        except (OSError, RuntimeError) as error:  # only those of starting it: the block's own pass
+            raise VerdictError(f"The local Hub does not start: {error}. Is `make demo` running already?") from None
+        yield hub
 
 
 def _verified_publication(recipe: Recipe) -> str:

@@ -30,6 +30,7 @@ from transformers import (
 
 from core.data import Splits
 from core.evaluate_metric import ReviewMetrics
+from core.predictor import require_finite
 from core.recipe import Recipe
 from core.runs import Run
 from train import environment
@@ -37,7 +38,10 @@ from train.encoders import Encoder
 
 
 def train(recipe: Recipe, splits: Splits, encoder: Encoder, run: Run) -> dict[str, Any]:
-    """Train `recipe` from `encoder`; the best model goes to `run.model`. Returns the cost."""
+    """Train `recipe` from `encoder`; the best model goes to `run.model`. Returns the cost.
+
+    Raises ModelError when training diverges.
+    """
     set_seed(recipe.seed)
     tokenizer = _tokenizer(encoder, recipe)
     train_set, validation_set = (_tokenized(splits[name], tokenizer) for name in ("train", "validation"))
@@ -146,11 +150,14 @@ def _arguments(recipe: Recipe, run: Run) -> TrainingArguments:
 
 
 def _scores(given: EvalPrediction) -> dict[str, float]:
+    require_finite(given.predictions)
     return dict(ReviewMetrics().compute(predictions=given.predictions, references=given.label_ids))
 
 
 class _Progress(ProgressCallback):
     """The Trainer's bar (rate, time left), with a line an epoch instead of everything that is logged."""
+
+    training_bar: Any  # None but while training, which transformers does not declare
 
     def on_log(
         self,

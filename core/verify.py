@@ -72,7 +72,7 @@ def _conclude(publication: Publication, integrity: Integrity, run: Run | None, p
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         # A manifest fits whatever its author put there: JSON of any shape, tables of any column, weights of any size.
         return verdict.unverifiable(
-            f"A file does not hold what Verdict writes there, so nothing follows from it: {type(error).__name__}, {error}."
+            f"A file does not hold what Verdict writes there, so it proves nothing: {type(error).__name__}, {error}."
         )
 
 

@@ -11,7 +11,5 @@ with ui.errors():
     if model:
         for part, picture in views.card_parts(ui.card(model)):
             st.markdown(part)
-            if picture:
-                st.image(
-                    str(ui.picture(model, picture)), caption="Confusion matrix: true labels down, decided ones across"
-                )
+            if picture and (file := ui.picture(model, picture)):
+                st.image(str(file), caption="Confusion matrix: true labels down, decided ones across")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import tomli_w
+from huggingface_hub import ModelCard
 from safetensors.numpy import load as read_weights
 from safetensors.numpy import save as to_weights
 
@@ -64,16 +65,23 @@ def parquet(frame: pd.DataFrame) -> bytes:
 
 
 def with_logits(files: Files, change: Callable[[Logits, npt.NDArray[np.int64]], Logits]) -> Files:
-    """The files with other stored logits, and metrics.json following from them."""
+    """The files with other stored logits, and metrics.json and README following from them."""
     name = "evaluation/predictions/test.parquet"
     stored = pd.read_parquet(io.BytesIO(files[name]))
     labels = stored["label"].to_numpy()
     logits = change(np.stack(stored["logits"]), labels).astype(np.float32)
     stated = json.loads(files["evaluation/metrics.json"])
-    for key, value in metrics.values(Outcome.of_logits(logits, labels)).items():
-        stated["splits"]["test"][key]["value"] = value
+    summary = metrics.summary(Outcome.of_logits(logits, labels), stated["labels"])
+    stated["splits"]["test"] = summary
+    card = ModelCard(files["README.md"].decode())
+    for result in card.data.eval_results or []:
+        result.metric_value = summary[result.metric_type]["value"]
     changed = parquet(stored.assign(logits=list(logits)))
-    return files | {name: changed, "evaluation/metrics.json": json.dumps(stated).encode()}
+    return files | {
+        name: changed,
+        "evaluation/metrics.json": json.dumps(stated).encode(),
+        "README.md": str(card).encode(),
+    }
 
 
 def test_an_honest_publication_is_identical(published: str, run: Run) -> None:

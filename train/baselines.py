@@ -31,20 +31,15 @@ def _majority(train: pd.DataFrame, test: pd.DataFrame, k: int) -> Outcome:
 
 def _tfidf(train: pd.DataFrame, test: pd.DataFrame, k: int) -> Outcome:
     """Words and pairs of words, sublinear term frequencies; scikit-learn's default regularisation, nothing tuned."""
-    words = _words(_joined(train))
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2)
+    try:
+        words.fit(_joined(train))
+    except ValueError:  # no word stands in two texts: there is nothing to learn from
+        return _majority(train, test, k)
     model = LogisticRegression(max_iter=1000).fit(words.transform(_joined(train)), train["label"])
     logits = np.full((len(test), k), -50.0)  # a label that training lacks gets no probability
     logits[:, model.classes_] = model.predict_log_proba(words.transform(_joined(test)))
     return Outcome.of_logits(logits, test["label"])
-
-
-def _words(texts: "pd.Series[str]") -> TfidfVectorizer:
-    """Weights of what stands in at least two texts; of everything where nothing does."""
-    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2)
-    try:
-        return words.fit(texts)
-    except ValueError:
-        return words.set_params(min_df=1).fit(texts)
 
 
 def _joined(frame: pd.DataFrame) -> "pd.Series[str]":

@@ -31,7 +31,8 @@ ROOT = Path(".localhub")
 
 def run(recipe: Recipe, port: int) -> None:
     """Do the main job, then serve the app on `port` until Ctrl-C or SIGTERM. Raises VerdictError."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell that starts us in the background has it ignored
+    # SIGINT too: a shell that starts us in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
         with shown(recipe, port) as process:

@@ -4,12 +4,12 @@ Does the main job first (or uses what `make demo` left), then looks at the app a
 """
 
 import logging
+from itertools import product
 from pathlib import Path
 from urllib.parse import urlencode
 
 from playwright.sync_api import Page
 
-from core import recipe as recipes
 from tests.browser.chromium import browser, open_page, settle
 
 FOLDER = Path("docs/screens")
@@ -25,45 +25,44 @@ def classify(page: Page) -> None:
     page.get_by_text("tokens read").wait_for()
 
 
-PAGES = {
-    "Classify": classify,
-    "Evaluation": None,
-    "Local_vs_Hub": None,
-    "Training_runs": None,
-    "About": None,
-}
+NAMES = ("Classify", "Evaluation", "Local_vs_Hub", "Training_runs", "About")
+
+
+def shoot(page: Page, name: str, url: str) -> bytes:
+    """A picture of a whole page, however long."""
+    page.goto(url)
+    settle(page)
+    if name == "Classify":
+        classify(page)
+        settle(page)
+    size = page.viewport_size or {"width": WIDTHS[0], "height": 900}
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(900, min(height, 6000))})
+    page.wait_for_timeout(800)
+    picture = page.screenshot()
+    page.set_viewport_size(size)
+    return picture
 
 
 def main(recipe: str = "demo") -> None:
-    """Take all pictures."""
+    """Take all pictures, of the newest run of `recipe` (a name, or a file)."""
     from core import runs
-    from train.__main__ import RECIPES
+    from train.__main__ import load_recipe
     from train.demo.run import shown
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    path = Path(recipe) if recipe.endswith(".toml") else RECIPES / f"{recipe}.toml"
-    found = recipes.load(path)
+    logging.basicConfig(level=logging.WARNING)
+    found = load_recipe(recipe, [])
     FOLDER.mkdir(parents=True, exist_ok=True)
     with shown(found, PORT), browser() as chromium:
-        model = runs.find(found.name).name
-        for scheme in ("light", "dark"):
-            for width in WIDTHS:
-                page = open_page(chromium, width, scheme)  # type: ignore[arg-type]
-                for name, act in PAGES.items():
-                    query = {"model": model} | (
-                        {"true": found.labels[1], "decided": found.labels[0]} if name == "Evaluation" else {}
-                    )
-                    page.goto(f"http://localhost:{PORT}/{name}?{urlencode(query)}")
-                    settle(page)
-                    if act:
-                        act(page)
-                        settle(page)
-                    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-                    page.set_viewport_size({"width": width, "height": max(900, min(height, 6000))})
-                    page.wait_for_timeout(600)
-                    page.screenshot(path=FOLDER / f"{name}-{scheme}-{width}.png")
-                    page.set_viewport_size({"width": width, "height": 900})
-                page.context.close()
+        query = urlencode({"model": runs.find(found.name).name, "true": found.labels[1], "decided": found.labels[0]})
+        for scheme, width in product(("light", "dark"), WIDTHS):
+            page = open_page(chromium, width, scheme)  # type: ignore[arg-type]
+            page.goto(f"http://localhost:{PORT}/")  # a deep link alone shows no navigation until somebody came this way
+            settle(page)
+            for name in NAMES:
+                picture = shoot(page, name, f"http://localhost:{PORT}/{name}?{query}")
+                (FOLDER / f"{name}-{scheme}-{width}.png").write_bytes(picture)
+            page.context.close()
 
 
 if __name__ == "__main__":

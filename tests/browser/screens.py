@@ -60,7 +60,8 @@ def main(recipe: str = "demo") -> None:
             page.goto(f"http://localhost:{PORT}/")  # a deep link alone shows no navigation until somebody came this way
             settle(page)
             for name in NAMES:
-                picture = shoot(page, name, f"http://localhost:{PORT}/{name}?{query}")
+                path = "" if name == "Classify" else name  # the first page has the root's address
+                picture = shoot(page, name, f"http://localhost:{PORT}/{path}?{query}")
                 (FOLDER / f"{name}-{scheme}-{width}.png").write_bytes(picture)
             page.context.close()
 

@@ -23,7 +23,8 @@ def confidence_bars(bars: pd.DataFrame) -> alt.LayerChart:
         color=alt.Color("index:O", scale=alt.Scale(domain=list(range(len(bars))), range=colours), legend=None),
         tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("shown:N", title="Confidence")],
     )
-    figures = base.mark_text(align="left", dx=6, fontSize=14).encode(text="shown:N")
+    # A grey that reads on white and on black: a chart does not know which of the two themes it is drawn in.
+    figures = base.mark_text(align="left", dx=6, fontSize=14, color="#7A7F87").encode(text="shown:N")
     layers: alt.LayerChart = alt.layer(drawn, figures).properties(height=36 * len(bars)).configure_view(stroke=None)
     return layers
 

@@ -1,7 +1,6 @@
-"""The Hub: publish a run in one commit, fetch a publication at a commit, check every byte of it, show its history.
+"""The Hub: publish a run in one commit, fetch a publication at a commit, list what it holds, show its history.
 
-A model on the Hub is named `user/name@commit`. Everything is read at a full commit SHA; what is downloaded is compared
-with the Hub's own listing of that commit and with the publication's manifest before anything opens it.
+A model on the Hub is named `user/name@commit`, and everything is read at a full commit SHA.
 """
 
 import json
@@ -36,10 +35,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils.sha import git_hash
 
 from core.errors import HubConflict, HubError, HubRefused, HubUnreachable, IntegrityError, ModelError, NotOnHub
-from core.files import sha256
 from core.runs import Record
 
 MANIFEST = "evaluation/manifest.json"
@@ -79,39 +76,6 @@ class Publication:
             return dict(json.loads(path.read_text(encoding="utf-8"))["sha256"]) if path.is_file() else None
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(f"{MANIFEST} of {self.name} is damaged: {error}") from None
-
-
-@dataclass(frozen=True)
-class FileCheck:
-    """One file against what it should be."""
-
-    path: str
-    sha256: str | None
-    """of the bytes that are here; None if they are not"""
-    problem: str
-    """what is wrong; empty if nothing is"""
-
-
-@dataclass(frozen=True)
-class Integrity:
-    """All files of a publication, checked."""
-
-    files: tuple[FileCheck, ...]
-    against_hub: bool
-    """whether the Hub's listing could be asked, or only the manifest"""
-
-    @property
-    def bad(self) -> list[FileCheck]:
-        """The files that are not what they should be."""
-        return [each for each in self.files if each.problem]
-
-    def require(self, name: str) -> None:
-        """Raise IntegrityError naming every bad file."""
-        if self.bad:
-            listed = "; ".join(f"{each.path}: {each.problem}" for each in self.bad)
-            raise IntegrityError(
-                f"{name} was not loaded, because its bytes are not those that were published. {listed}."
-            )
 
 
 def api() -> HfApi:
@@ -154,30 +118,6 @@ def fetch(
     return Publication(repo, commit, Path(folder))
 
 
-def check(publication: Publication, *, strict: bool = False) -> Integrity:
-    """Hash the files that are here and compare them with the Hub's listing and the manifest.
-
-    Where the Hub cannot be reached, the manifest alone is used, and the result says so; `strict` raises
-    HubUnreachable instead. A model without manifest needs the listing.
-    """
-    listing: dict[str, RepoSibling] | None = None
-    try:
-        listing = _listing(publication.repo, publication.commit)
-    except HubUnreachable:
-        if strict or publication.manifest is None:
-            raise
-    stated = publication.manifest
-    here = {path.relative_to(publication.folder).as_posix(): path for path in _files(publication.folder)}
-    checks = [_check_file(name, path, listing, stated) for name, path in here.items()]
-    checks += _check_names(set(here), listing, stated)
-    return Integrity(tuple(sorted(checks, key=lambda each: each.path)), listing is not None)
-
-
-def missing(publication: Publication) -> list[str]:
-    """Files that the manifest names and that are not here."""
-    return sorted(name for name in publication.manifest or {} if not (publication.folder / name).is_file())
-
-
 def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private: bool = False) -> str:
     """Make `files` (path in the repo -> local file or content) the repo's whole content, in one commit.
 
@@ -188,7 +128,7 @@ def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private
     with _asking(repo):
         api().create_repo(repo, private=private, exist_ok=True)
         parent = api().model_info(repo).sha
-        listed = _listing(repo, parent) if parent else {}
+        listed = listing(repo, parent) if parent else {}
         stale = set(listed) - set(files) - {".gitattributes"}
         operations = [CommitOperationAdd(path, content) for path, content in files.items()]
         operations += [CommitOperationDelete(path) for path in sorted(stale)]  # type: ignore[misc]
@@ -198,55 +138,20 @@ def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private
             return api().create_commit(repo, operations, commit_message=title, parent_commit=parent).oid
 
 
-def history(repo: str) -> list[dict[str, Any]]:
-    """The repo's commits, newest first: commit, when, title."""
-    with _asking(repo):
-        api().model_info(repo)  # fails at once where nobody answers; the client asks for commits again and again
-        commits = api().list_repo_commits(repo)
-    return [{"commit": each.commit_id, "when": each.created_at, "title": each.title} for each in commits]
-
-
-def _listing(repo: str, commit: str) -> dict[str, RepoSibling]:
+def listing(repo: str, commit: str) -> dict[str, RepoSibling]:
+    """What the Hub says it holds at `commit`: path -> its entry, with the file's hash."""
     # Not list_repo_tree: where nobody answers, the client retries that one for 23 seconds.
     with _asking(f"{repo}@{commit}"):
         siblings = api().model_info(repo, revision=commit, files_metadata=True).siblings
     return {each.rfilename: each for each in siblings or []}
 
 
-def _check_file(
-    name: str, path: Path, listing: Mapping[str, RepoSibling] | None, stated: Mapping[str, str] | None
-) -> FileCheck:
-    found = sha256(path)
-    problems = []
-    if listing is not None and not _as_listed(path, found, listing.get(name)):
-        problems.append("differs from the Hub's listing" if name in listing else "is not in the Hub's listing")
-    if stated is not None and name != MANIFEST and stated.get(name) != found:
-        problems.append("differs from the manifest" if name in stated else "is not in the manifest")
-    return FileCheck(name, found, " and ".join(problems))
-
-
-def _check_names(
-    here: set[str], listing: Mapping[str, RepoSibling] | None, stated: Mapping[str, str] | None
-) -> list[FileCheck]:
-    """Files that only one of listing and manifest knows, and that are not here to be hashed."""
-    if listing is None or stated is None:
-        return []
-    extra = set(listing) - set(stated) - {MANIFEST, ".gitattributes"} - here
-    absent = set(stated) - set(listing) - here
-    return [FileCheck(name, None, "is on the Hub but not in the manifest") for name in extra] + [
-        FileCheck(name, None, "is in the manifest but not on the Hub") for name in absent
-    ]
-
-
-def _as_listed(path: Path, found: str, entry: RepoSibling | None) -> bool:
-    if entry is None:
-        return False
-    # The Hub names large files by SHA-256, small ones as git does.
-    return entry.lfs.sha256 == found if entry.lfs else entry.blob_id == git_hash(path.read_bytes())
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and path.name != ".gitattributes"]
+def history(repo: str) -> list[dict[str, Any]]:
+    """The repo's commits, newest first: commit, when, title."""
+    with _asking(repo):
+        api().model_info(repo)  # fails at once where nobody answers; the client asks for commits again and again
+        commits = api().list_repo_commits(repo)
+    return [{"commit": each.commit_id, "when": each.created_at, "title": each.title} for each in commits]
 
 
 def _cached(repo: str, commit: str, patterns: Sequence[str], cache: Path | None) -> Path | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, to_json
 
 from core.errors import RecipeError
@@ -21,6 +21,10 @@ Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+SOURCES = ("file", "hub", "url")
+"""The kinds of source, each a key of the data section."""
 
 
 class _Section(BaseModel):
@@ -28,15 +32,31 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    """Where the examples come from, and which columns hold what."""
+    """Where the examples come from (one of `file`, `hub` and `url`), which columns hold what, and the splits."""
 
-    file: Name = Field(description="parquet, CSV or JSON lines; relative to the working folder or to the project")
+    file: str = Field("", description="parquet, CSV or JSON lines; relative to the working folder or to the project")
+    hub: str = Field("", description="a data set on the Hub, pinned: user/name@commit, with parquet files")
+    config: str = Field("", description="the Hub data set's configuration: the folder of its files")
+    url: str = Field("", description="gzipped JSON lines, one file a label: {label} in the address stands for its name")
     text: Name = Field("text", description="column of the text")
     text_pair: str = Field("", description="column of the second text, for pairs; empty for none")
     label: Name = Field("label", description="column of the label: its name, or its index in `labels`")
     id: str = Field("id", description="column that names an example; empty to number the rows")
-    split: Name = Field("split", description="column that says train, validation or test")
+    split: str = Field("split", description="column of a file that names its splits; empty: all of it is `train`")
+    train: tuple[Name, ...] = Field(("train",), description="the source's splits that training is taken from")
+    validation: str | Share = Field("validation", description="a split of the source, or a share carved from `train`")
+    test: str | Share = Field("test", description="a split of the source, or a share carved from `train`")
+    seed: Seed = Field(42, description="of what is carved and sampled; apart from training's, so that seeds compare")
+    leaks: Literal["keep", "drop"] = Field("keep", description="whether training texts that are measured on stay in")
+    first: int = Field(0, ge=0, description="of a url, read only so many rows of each label; 0 for all")
+    sample: int = Field(0, ge=0, description="of these, keep so many, drawn at random; 0 for all")
     limit: int = Field(0, ge=0, description="use only so many rows of each split; 0 for all")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Data":
+        if len(given := [name for name in SOURCES if getattr(self, name)]) != 1:
+            raise ValueError(f"must have exactly one of {', '.join(SOURCES)}; it has {' and '.join(given) or 'none'}")
+        return self
 
 
 class Training(_Section):
@@ -44,14 +64,24 @@ class Training(_Section):
 
     epochs: Count = Field(3, description="at most so many passes over the training split")
     batch_size: Count = Field(16, description="texts per optimiser step")
+    micro_batch: int = Field(0, ge=0, description="of these, texts at a time; 0: all, halved when memory runs out")
     learning_rate: Positive = Field(2e-5, description="peak of the linear schedule")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's decoupled weight decay")
-    warmup: Fraction = Field(0.1, description="share of the steps over which the learning rate rises")
+    adam_epsilon: Positive = Field(1e-8, description="AdamW's epsilon")
+    warmup: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="steps of rising rate; below 1, a share of all steps"
+    )
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = Field(256, description="longer texts are cut, and counted")
     patience: Count = Field(2, description="stop after so many epochs without a lower validation loss")
     dropout: Fraction = Field(0.1, description="share of hidden units dropped while training")
     attention_dropout: Fraction = Field(0.1, description="share of attention weights dropped while training")
     max_grad_norm: Positive = Field(1.0, description="gradients are clipped to this norm")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where it is measured to be faster"
+    )
+    checkpoint_steps: Count = Field(
+        500, description="steps between checkpoints to resume from; each epoch has one, too"
+    )
 
 
 class Publish(_Section):
@@ -74,11 +104,15 @@ class Recipe(_Section):
     title: Name = Field(description="what the model does, in a few words")
     labels: tuple[Name, ...] = Field(description="in the order of the model's outputs; the last of two is 'positive'")
     encoder: Name = Field(description="minilm, a Hub id (user/name@commit) or a local folder")
-    engine: Literal["trainer"] = "trainer"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    engine: Literal["trainer", "loop"] = "trainer"
+    seed: Seed = 42
+    track: tuple[Literal["wandb", "tensorboard", "trackio"], ...] = Field(
+        (), description="where to follow training, too"
+    )
     data: Data
     training: Training = Training()
     publish: Publish = Publish()
+    reported: dict[str, float] = Field({}, description="figures that others report for this recipe, by metric")
 
     @field_validator("labels")
     @classmethod
@@ -91,6 +125,8 @@ class Recipe(_Section):
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe file; `overrides` are `key=value` strings (`training.epochs=5`), values as in TOML.
 
+    A table `[encoders.NAME]` of the file holds what is different with the encoder NAME. An override of one of
+    data.file, data.hub and data.url replaces whichever of them the file has.
     Raises RecipeError with every problem found.
     """
     try:
@@ -99,10 +135,17 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"There is no recipe {path}. `python -m train recipes` lists those there are.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path} is not a readable TOML file: {error}") from None
-    for override in overrides:
-        _apply(values, override)
     values.setdefault("name", path.stem)
-    return parse(values, str(path))
+    changed: dict[str, Any] = {}
+    for override in overrides:
+        _apply(changed, override)
+    variants = values.pop("encoders", {})
+    if not isinstance(variants, dict) or not all(isinstance(each, dict) for each in variants.values()):
+        raise RecipeError(f"{path}: encoders must be tables, [encoders.NAME] each.")
+    for name, variant in variants.items():  # a mistake in one is told before it is needed
+        parse(_merged(values, variant), f"{path} with the encoder {name}")
+    chosen = variants.get(changed.get("encoder", values.get("encoder")), {})
+    return parse(_merged(_merged(values, chosen), changed), str(path))
 
 
 def parse(values: Mapping[str, Any], origin: str) -> Recipe:
@@ -125,7 +168,7 @@ def dumps(recipe: Recipe) -> str:
 def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
     """Dotted keys whose values differ, with both values."""
     left, right = flat(one), flat(other)
-    return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
+    return {key: (left.get(key), right.get(key)) for key in left | right if left.get(key) != right.get(key)}
 
 
 def flat(recipe: Recipe) -> dict[str, Any]:
@@ -138,6 +181,17 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` put in, section by section."""
+    kept = dict(values)
+    for name, value in changes.items():
+        old = kept.get(name)
+        if name == "data" and isinstance(old, Mapping) and any(source in value for source in SOURCES):
+            old = {key: kept for key, kept in old.items() if key not in SOURCES}
+        kept[name] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return kept
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import hub, predictor, runs, texts
+from core import hub, integrity, predictor, runs, texts
 from core.errors import DataError, HubError, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
@@ -104,7 +104,7 @@ def load_predictor(name: str) -> TorchPredictor:
     if isinstance(model, Run):
         return predictor.load(model.model)
     publication = hub.fetch(model.repo, model.commit, "model")
-    hub.check(publication).require(publication.name)
+    integrity.check(publication).require(publication.name)
     return predictor.load(publication.folder)
 
 
@@ -182,5 +182,5 @@ def _resolve(name: str) -> tuple[str, str]:
 @st.cache_resource(max_entries=16, show_spinner="Fetching the evaluation from the Hub")
 def _publication(repo: str, commit: str) -> Publication:
     publication = hub.fetch(repo, commit, "evaluation")
-    hub.check(publication).require(publication.name)
+    integrity.check(publication).require(publication.name)
     return publication

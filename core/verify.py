@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from core import card, hub, metrics, predictor, runs, texts, verdict
+from core import card, hub, integrity, metrics, predictor, runs, texts, verdict
 from core.errors import IntegrityError, VerdictError
 from core.files import sha256
 from core.hub import FileCheck, Integrity, Publication
@@ -57,7 +57,7 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
 def _check(publication: Publication) -> Integrity:
     """The files, hashed; a damaged manifest is a file with a problem like others. Raises HubError if none answers."""
     try:
-        return hub.check(publication, strict=True)
+        return integrity.check(publication, strict=True)
     except IntegrityError:
         path = publication.folder / hub.MANIFEST
         return Integrity((FileCheck(hub.MANIFEST, sha256(path), "is damaged"),), against_hub=False)
@@ -98,7 +98,7 @@ def _require_whole(publication: Publication, integrity: Integrity) -> None:
     integrity.require(publication.name)
     if publication.manifest is None:
         raise VerdictError(f"{publication.repo} has no {hub.MANIFEST}: it does not say what was published.")
-    if absent := hub.missing(publication):
+    if absent := integrity.missing(publication):
         raise VerdictError(f"Files that the manifest names are missing: {', '.join(absent)}.")
 
 

@@ -7,11 +7,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 _stack = ExitStack()
+_numbers = count()
 
 
 def pytest_configure() -> None:
@@ -69,3 +71,18 @@ def no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without runs."""
     monkeypatch.setenv("VERDICT_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def repo() -> str:
+    """A repo's name that no other test uses."""
+    return f"demo/small-{next(_numbers)}"
+
+
+@pytest.fixture
+def fetched(repo: str, tmp_path: Path) -> "Publication":  # noqa: F821
+    """A small publication in a cache of its own."""
+    from core import hub
+    from tests import small_repo
+
+    return hub.fetch(repo, small_repo.publish(repo), cache=tmp_path / "cache")

@@ -1,64 +1,31 @@
-"""Publishing, fetching and checking, against a real local Hub that can be made to lie."""
+"""Publishing and fetching, against a real local Hub that can be made to lie."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, get_token
+from huggingface_hub import get_token
 
-from core import hub
+from core import hub, integrity
 from core.errors import (
     HubConflict,
-    HubError,
     HubRefused,
-    IntegrityError,
     ModelError,
     NotOnHub,
 )
 from core.hub import MANIFEST, Publication
+from tests.small_repo import FILES, publish, with_manifest
 
-NUMBERS = count()
-FILES = {
-    "config.json": b'{"a": 1}',
-    "model.safetensors": bytes(range(256)) * 40,
-    "README.md": b"# Card",
-    "evaluation/metrics.json": b"{}",
-    "evaluation/predictions/test.parquet": b"PAR1 and so on",
-}
 NOWHERE = "0" * 40
 
 
-@pytest.fixture
-def repo() -> str:
-    """A name that no other test uses."""
-    return f"demo/hub-{next(NUMBERS)}"
-
-
-def with_manifest(files: dict[str, bytes]) -> dict[str, Path | bytes]:
-    stated = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    return {**files, MANIFEST: json.dumps({"schema": 1, "sha256": stated}).encode()}
-
-
-def publish(repo: str, files: dict[str, bytes] = FILES, title: str = "Publish") -> str:
-    return hub.publish(repo, with_manifest(files), title)
-
-
-def stored(repo: str, content: bytes) -> Path:
-    """Where the Hub keeps the bytes of a file: they are addressed by their content, not checked again."""
-    folder = Path(os.environ["VERDICT_TEST_HUB"]) / "models" / repo
-    (found,) = [path for path in folder.glob("[bl][lf]*s/*") if path.read_bytes() == content]
-    return found
-
-
 def names(repo: str, commit: str) -> set[str]:
-    return set(hub._listing(repo, commit)) - {".gitattributes"}
+    return set(hub.listing(repo, commit)) - {".gitattributes"}
 
 
 def test_a_publication_is_one_commit_with_exactly_its_files(repo: str) -> None:
@@ -140,13 +107,13 @@ def test_both_parts_come_together(repo: str, tmp_path: Path) -> None:
     commit = publish(repo)
     for part in ("evaluation", "model"):
         found = hub.fetch(repo, commit, part, cache=tmp_path)  # type: ignore[arg-type]
-    assert hub.missing(found) == []
-    assert hub.check(found).bad == []
+    assert integrity.missing(found) == []
+    assert integrity.check(found).bad == []
 
 
 OFFLINE = """
 import sys, time
-from core import hub
+from core import hub, integrity
 from core.errors import HubUnreachable
 repo, commit = sys.argv[1:]
 start = time.monotonic()
@@ -158,10 +125,10 @@ for what in (lambda: hub.resolve(repo), lambda: hub.publish(repo, {"x.json": b"{
     except HubUnreachable as error:
         print("unreachable", error, flush=True)
 print("seconds", time.monotonic() - start, flush=True)
-checked = hub.check(found)
+checked = integrity.check(found)
 print("checked", checked.against_hub, checked.bad, flush=True)
 try:
-    hub.check(found, strict=True)
+    integrity.check(found, strict=True)
 except HubUnreachable:
     print("strict", flush=True)
 """
@@ -277,107 +244,6 @@ def test_a_private_repo_is_not_there_for_others(repo: str, monkeypatch: pytest.M
     monkeypatch.setenv("HF_TOKEN", "")
     with pytest.raises(NotOnHub, match="HF_TOKEN may not see it"):
         hub.resolve(repo)
-
-
-@pytest.fixture
-def fetched(repo: str, tmp_path: Path) -> Publication:
-    """A publication in a cache of its own."""
-    return hub.fetch(repo, publish(repo), cache=tmp_path / "cache")
-
-
-def problems(found: Publication) -> dict[str, str]:
-    return {each.path: each.problem for each in hub.check(found, strict=True).bad}
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def test_an_honest_publication_has_no_problem(fetched: Publication) -> None:
-    found = hub.check(fetched, strict=True)
-    assert found.bad == []
-    assert found.against_hub
-    assert {each.path: each.sha256 for each in found.files} == {
-        name: hashlib.sha256((fetched.folder / name).read_bytes()).hexdigest() for name in (*FILES, MANIFEST)
-    }
-    assert hub.missing(fetched) == []
-    found.require(fetched.name)
-
-
-@pytest.mark.parametrize("name", [*FILES, MANIFEST])
-def test_a_flipped_byte_is_found_in_any_file(fetched: Publication, name: str) -> None:
-    if name == MANIFEST:  # a flip that leaves it readable
-        path = fetched.folder / name
-        path.write_bytes(path.read_bytes().replace(b'"schema": 1', b'"schema": 2'))
-    else:
-        flip(fetched.folder / name)
-    said = "differs from the Hub's listing" + ("" if name == MANIFEST else " and differs from the manifest")
-    assert problems(fetched) == {name: said}
-    with pytest.raises(IntegrityError, match=f"was not loaded.*{name}: differs"):
-        hub.check(fetched).require(fetched.name)
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
-def test_a_hub_that_lies_is_found_out(repo: str, name: str, tmp_path: Path) -> None:
-    commit = publish(repo, FILES | {name: FILES[name] + b" "})
-    flip(stored(repo, FILES[name] + b" "))
-    found = hub.fetch(repo, commit, cache=tmp_path)
-    assert problems(found) == {name: "differs from the Hub's listing and differs from the manifest"}
-
-
-def test_an_extra_file_is_found(fetched: Publication) -> None:
-    (fetched.folder / "evaluation" / "extra.json").write_text("{}")
-    said = "is not in the Hub's listing and is not in the manifest"
-    assert problems(fetched) == {"evaluation/extra.json": said}
-
-
-def test_a_missing_file_is_found(fetched: Publication) -> None:
-    (fetched.folder / "config.json").unlink()
-    assert hub.missing(fetched) == ["config.json"]
-
-
-def test_files_that_came_after_the_manifest_are_found(repo: str, tmp_path: Path) -> None:
-    publish(repo)
-    api = HfApi(token=get_token())
-    api.upload_file(path_or_fileobj=b"x", path_in_repo="pytorch_model.bin", repo_id=repo)
-    commit = api.delete_file("model.safetensors", repo_id=repo).oid
-    assert problems(hub.fetch(repo, commit, cache=tmp_path)) == {
-        "pytorch_model.bin": "is on the Hub but not in the manifest",
-        "model.safetensors": "is in the manifest but not on the Hub",
-    }
-
-
-def test_a_file_of_another_revision_is_found(repo: str, tmp_path: Path) -> None:
-    old = publish(repo)
-    new = publish(repo, FILES | {"config.json": b'{"a": 9}'})
-    older, newer = (hub.fetch(repo, commit, cache=tmp_path) for commit in (old, new))
-    content = (older.folder / "config.json").read_bytes()
-    (newer.folder / "config.json").unlink()
-    (newer.folder / "config.json").write_bytes(content)
-    assert set(problems(newer)) == {"config.json"}
-    assert problems(older) == {}
-
-
-def test_a_model_without_manifest_is_checked_against_the_listing(repo: str, tmp_path: Path) -> None:
-    found = hub.fetch(repo, hub.publish(repo, {"config.json": b"{}"}, "x"), cache=tmp_path)
-    assert found.manifest is None
-    assert problems(found) == {}
-    flip(found.folder / "config.json")
-    assert problems(found) == {"config.json": "differs from the Hub's listing"}
-    with pytest.raises(NotOnHub, match="holds a model but no evaluation"):
-        _ = found.record
-
-
-@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"sha256": 5}', b'{"sha256": [1]}', b"\xff", b"null"])
-def test_a_damaged_manifest_is_said(repo: str, content: bytes, tmp_path: Path) -> None:
-    commit = hub.publish(repo, {"config.json": b"{}", MANIFEST: content}, "x")
-    found = hub.fetch(repo, commit, cache=tmp_path)
-    with pytest.raises(IntegrityError, match=r"manifest\.json of .* is damaged"):
-        hub.check(found)
-    with pytest.raises(HubError):
-        hub.fetch(repo, commit, cache=tmp_path)
 
 
 def test_fetching_again_asks_nobody(fetched: Publication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def flipped(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     from train.publish import publish
 
     name = f"demo/flipped@{publish(run, 'demo/flipped')}"
-    listed = hub._listing(*name.split("@"))["model.safetensors"]
+    listed = hub.listing(*name.split("@"))["model.safetensors"]
     assert listed.lfs
     [blob] = (Path(os.environ["VERDICT_TEST_HUB"]) / "models/demo/flipped").rglob(listed.lfs.sha256)
     whole = blob.read_bytes()

@@ -69,15 +69,19 @@ def test_five_mistakes_are_reported_in_one_error(tmp_path: Path) -> None:
     [
         (merged(lables=["a", "b"]), "lables: no such key; did you mean labels?"),
         (merged(training={"epoch": 1}), "training.epoch: no such key; did you mean epochs?"),
-        (merged(data={"zzzzzz": 1}), "allowed are file, id, label, limit, split, text, text_pair"),
+        (merged(data={"zzzzzz": 1}), "allowed are config, file, first, hub, id, label"),
         ({key: value for key, value in GOOD.items() if key != "title"}, "title: missing; what the model does"),
-        (merged(data={"file": ""}), "data.file:"),
+        (merged(data={"file": ""}), "data: must have exactly one of file, hub, url; it has none"),
+        (merged(data={"hub": "a/b@c"}), "data: must have exactly one of file, hub, url; it has file and hub"),
+        (merged(data={"test": 1.5}), "data.test"),
+        (merged(engine="magic"), "engine: must be 'trainer' or 'loop'"),
+        (merged(track=["paper"]), "track.0: must be 'wandb', 'tensorboard' or 'trackio'"),
         (merged(labels=["a", "a"]), "labels: must be at least two, all different (it is ['a', 'a'])"),
         (merged(labels=["a", 2]), "labels.1:"),
         (merged(seed=-1), "seed: must be greater than or equal to 0"),
         (merged(seed=True), "seed: must be a valid integer"),
         (merged(training={"epochs": "3"}), "training.epochs: must be a valid integer"),
-        (merged(training={"warmup": 1.5}), "training.warmup: must be less than or equal to 1"),
+        (merged(training={"warmup": -1}), "training.warmup: must be greater than or equal to 0"),
         (merged(training={"learning_rate": 0.0}), "training.learning_rate: must be greater than 0"),
         (merged(training={"learning_rate": float("nan")}), "training.learning_rate:"),
         (merged(training={"learning_rate": float("inf")}), "training.learning_rate:"),
@@ -136,7 +140,7 @@ def test_later_overrides_win(tiny: Path) -> None:
         ("training.epochs", "write it as key=value"),
         ("training.epochs=many", "training.epochs: must be a valid integer"),
         ("training.epoch=3", "did you mean epochs?"),
-        ("title.words=3", "title is not a section"),
+        ("title.words=3", "title: must be a valid string"),
         ("seed=", "seed: must be a valid integer"),
         ("=3", "no such key"),
     ],
@@ -144,6 +148,33 @@ def test_later_overrides_win(tiny: Path) -> None:
 def test_a_bad_override_is_refused(tiny: Path, override: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said.replace("?", r"\?")):
         recipes.load(tiny, [override])
+
+
+def test_another_source_replaces_the_files_own(tiny: Path) -> None:
+    found = recipes.load(tiny, ["data.hub=user/reviews@main", "data.test=0.2"]).data
+    assert (found.file, found.hub, found.test) == ("", "user/reviews@main", 0.2)
+
+
+@pytest.fixture
+def variants(tiny: Path, tmp_path: Path) -> Path:
+    """The tiny recipe with other settings for the encoder `minilm`."""
+    path = tmp_path / "variants.toml"
+    path.write_text(tiny.read_text() + "\n[encoders.minilm]\nseed = 5\n[encoders.minilm.training]\nepochs = 7\n")
+    return path
+
+
+def test_an_encoder_can_have_settings_of_its_own(variants: Path) -> None:
+    plain, minilm = recipes.load(variants), recipes.load(variants, ["encoder=minilm"])
+    assert (plain.seed, plain.training.epochs) == (42, 8)
+    assert (minilm.seed, minilm.training.epochs) == (5, 7)
+    assert minilm.training.learning_rate == plain.training.learning_rate
+    assert recipes.load(variants, ["encoder=minilm", "training.epochs=1"]).training.epochs == 1
+
+
+def test_a_mistake_in_an_encoders_settings_is_told_before_they_are_used(variants: Path) -> None:
+    variants.write_text(variants.read_text().replace("epochs = 7", "epoch = 7"))
+    with pytest.raises(RecipeError, match=r"with the encoder minilm(?s:.)*did you mean epochs"):
+        recipes.load(variants)
 
 
 @pytest.mark.parametrize(

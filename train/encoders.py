@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from core import hub
+from core import hub, integrity
 from core.errors import EncoderError, ModelError
 from core.files import sha256
 from core.predictor import WEIGHTS, require_files
@@ -61,7 +61,7 @@ def _minilm() -> Encoder:
 def _from_hub(name: str) -> Encoder:
     repo, commit = hub.resolve(name)
     publication = hub.fetch(repo, commit, "model")
-    hub.check(publication, strict=True).require(publication.name)
+    integrity.check(publication, strict=True).require(publication.name)
     return _encoder(publication.folder, publication.name, repo)
 
 

@@ -198,13 +198,14 @@ def values(outcome: Outcome) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def summary(outcome: Outcome, names: Sequence[str]) -> dict[str, Any]:
+def summary(outcome: Outcome, names: Sequence[str], resamples: int = RESAMPLES) -> dict[str, Any]:
     """A split's entry in metrics.json: n, each metric with its interval, per-label figures, confusion matrix.
 
-    `names` are the labels' names in index order.
+    `names` are the labels' names in index order. Without resamples only accuracy has an interval.
     """
     found = values(outcome)
-    bounds = _bootstrap(outcome, [name for name in found if METRICS[name].resampled]) | {"accuracy": _wilson(outcome)}
+    resampled = [name for name in found if METRICS[name].resampled]
+    bounds = _bootstrap(outcome, resampled, resamples) | {"accuracy": _wilson(outcome)}
     precision, recall, f1, support = outcome.per_class
     per_class = [
         {"label": name, "precision": precision[i], "recall": recall[i], "f1": f1[i], "n": int(support[i])}
@@ -233,15 +234,15 @@ def _wilson(outcome: Outcome) -> Interval:
     return float(low), float(high)
 
 
-def _bootstrap(outcome: Outcome, names: Sequence[str]) -> dict[str, Interval]:
+def _bootstrap(outcome: Outcome, names: Sequence[str], resamples: int) -> dict[str, Interval]:
     """Percentile intervals of several metrics from the same resamples; one example alone has none."""
     n = len(outcome.labels)
     if n < 2:
         return {}
     rng = np.random.default_rng(SEED)
     with config_context(assume_finite=True, skip_parameter_validation=True):
-        resamples = (outcome.take(rng.integers(0, n, n)) for _ in range(RESAMPLES))
-        draws = [[METRICS[name].compute(resample) for name in names] for resample in resamples]
+        drawn = (outcome.take(rng.integers(0, n, n)) for _ in range(resamples))
+        draws = [[METRICS[name].compute(resample) for name in names] for resample in drawn]
     return {name: _percentiles(draw) for name, draw in zip(names, zip(*draws, strict=True), strict=False)}
 
 

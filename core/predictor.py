@@ -50,6 +50,8 @@ class TorchPredictor:
         """Load the model in `folder`. Raises ModelError when files are missing, unsafe or do not fit together."""
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+        from core import cls_head  # noqa: F401  makes its architecture known
+
         require_files(folder)
         safely: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:

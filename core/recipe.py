@@ -75,6 +75,10 @@ class Training(_Section):
     patience: Count = Field(2, description="stop after so many epochs without a lower validation loss")
     dropout: Fraction = Field(0.1, description="share of hidden units dropped while training")
     attention_dropout: Fraction = Field(0.1, description="share of attention weights dropped while training")
+    average: Share | Literal[0] = Field(
+        0, description="share of a running average of the weights kept each step; 0: none"
+    )
+    frozen: tuple[Name, ...] = Field((), description="how names of the encoder's parameters begin that are not trained")
     max_grad_norm: Positive = Field(1.0, description="gradients are clipped to this norm")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where it is measured to be faster"
@@ -82,6 +86,12 @@ class Training(_Section):
     checkpoint_steps: Count = Field(
         500, description="steps between checkpoints to resume from; each epoch has one, too"
     )
+
+    @model_validator(mode="after")
+    def _whole_pieces(self) -> "Training":
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of micro_batch ({self.micro_batch})")
+        return self
 
 
 class Publish(_Section):

@@ -128,6 +128,11 @@ class Run:
         """Append an entry to the history."""
         append_line(self._unfinished("history.jsonl"), entry)
 
+    def rewind(self, step: int) -> None:
+        """Forget what the history says of later steps: training goes on from `step`."""
+        kept = [entry for entry in self.record.history if entry["step"] <= step]
+        write_text(self._unfinished("history.jsonl"), "".join(json.dumps(entry) + "\n" for entry in kept))
+
     def add_publication(self, repo: str, commit: str) -> None:
         """Remember that the run is on the Hub."""
         append_line(self.path / "publications.jsonl", {"repo": repo, "commit": commit, "when": now()})

@@ -1,7 +1,6 @@
 """What a run was made with: versions, processor, code. Nothing that names the machine or its user."""
 
 import platform
-import resource
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -28,11 +27,6 @@ def describe(seed: int) -> dict[str, Any]:
         "code": _code(),
         "seed": seed,
     }
-
-
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _processor() -> str:

@@ -1,20 +1,31 @@
-"""Recipe -> run: load, audit, train, predict, measure, complete."""
+"""Recipe -> run: load, audit, train, predict, measure, complete. A run that was interrupted is resumed where it was."""
 
+import errno
+import gc
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from accelerate.utils.memory import should_reduce_batch_size
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 from tqdm import tqdm
 
 from core import card, data, metrics, predictor, runs
 from core.data import Splits
+from core.errors import DataError, RunError
 from core.files import sha256, write_text
 from core.metrics import Outcome
 from core.predictor import Progress
 from core.recipe import Recipe
 from core.runs import SCHEMA, Run
-from train import baselines, encoders, environment, pictures
+from train import baselines, encoders, environment, pictures, precision
+from train.cost import measured
+from train.encoders import Encoder
 from train.engines import ENGINES
+from train.engines.start import Job
 
 log = logging.getLogger("verdict")
 
@@ -24,21 +35,75 @@ MEASURED = ("validation", "test")
 
 def fit(recipe: Recipe) -> Run:
     """Train `recipe` and measure the result. Raises VerdictError; what was written until then looks incomplete."""
-    splits = data.load_splits(recipe)
-    encoder = encoders.resolve(recipe.encoder)
-    encoder.require_positions(recipe.training.max_tokens)
-    recipe = recipe.model_copy(update={"encoder": encoder.name})
+    splits, encoder = data.load_splits(recipe), _encoder(recipe)
+    settings = recipe.training.model_copy(update={"precision": precision.choose(recipe.training.precision)})
+    recipe = recipe.model_copy(update={"encoder": encoder.name, "training": settings})
     run = runs.create(recipe)
     log.info("Run %s: %s", run.name, ", ".join(f"{len(frame)} {name}" for name, frame in splits.items()))
+    with _guarded(run):
+        run.write_json("data.json", _described(splits, recipe))
+        _finish(run, recipe, splits, encoder)
+    return run
+
+
+def resume(run: Run) -> Run:
+    """Go on with a run that was interrupted; it ends as if it had not been.
+
+    Raises RunError when there is nothing to go on with, DataError when the data set is not what it was.
+    """
+    if run.complete:
+        raise RunError(f"{run.name} is complete: there is nothing to resume. `fit` trains its recipe anew.")
+    recipe = run.record.recipe
+    splits, encoder = data.load_splits(recipe), _encoder(recipe)
+    with _guarded(run):
+        if not (run.path / "data.json").is_file():
+            run.write_json("data.json", _described(splits, recipe))
+        if any(run.record.data["splits"][name]["sha256"] != data.fingerprint(splits[name]) for name in splits):
+            raise DataError(f"The data of {run.name} changed since it began; train it anew: fit {recipe.name}.")
+        _finish(run, recipe, splits, encoder)
+    return run
+
+
+def _encoder(recipe: Recipe) -> Encoder:
+    encoder = encoders.resolve(recipe.encoder)
+    encoder.require_positions(recipe.training.max_tokens)
+    return encoder
+
+
+def _described(splits: Splits, recipe: Recipe) -> dict[str, Any]:
     log.info("Audit and baselines")
-    described = data.describe(splits, recipe.labels) | {"baselines": baselines.score(splits, recipe)}
-    cost = ENGINES[recipe.engine](recipe, splits, encoder, run)
-    described["audit"]["truncated"] = _predict(run, splits)
+    return data.describe(splits, recipe.labels) | {"baselines": baselines.score(splits, recipe)}
+
+
+def _finish(run: Run, recipe: Recipe, splits: Splits, encoder: Encoder) -> None:
+    phases: dict[str, Any] = {}
+    with measured(phases, "training"):
+        cost = _train(Job(recipe, splits, encoder, run, run.log))
+    described = run.record.data
+    with measured(phases, "prediction"):
+        described["audit"]["truncated"] = _predict(run, splits)
     run.write_json("data.json", described)
+    cost |= {"peak_memory_bytes": phases["training"]["peak_memory_bytes"], "phases": phases}
     made_with = environment.describe(recipe.seed) | {"cost": cost, "encoder_sha256": encoder.sha256}
     run.write_json("environment.json", made_with | {"base_model": encoder.base_model})
     _complete(run, recipe)
-    return run
+
+
+def _train(job: Job) -> dict[str, Any]:
+    """Train with as many texts at a time as memory has room for; fewer at a time make the same steps, slower."""
+    size = job.recipe.training.batch_size
+    micro_batch: int | None = job.recipe.training.micro_batch or size
+    while micro_batch:
+        try:
+            return ENGINES[job.recipe.engine](job, micro_batch) | {"micro_batch": micro_batch}
+        except Exception as error:
+            smaller = next((n for n in range(micro_batch // 2, 0, -1) if size % n == 0), None)
+            if smaller is None or not should_reduce_batch_size(error):
+                raise
+            log.warning("Out of memory with %d texts at a time; going on with %d.", micro_batch, smaller)
+        micro_batch = smaller
+        gc.collect()  # what the failed attempt held
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _predict(run: Run, splits: Splits) -> dict[str, float]:
@@ -72,10 +137,39 @@ def _complete(run: Run, recipe: Recipe) -> None:
         for path in sorted(run.path.glob(pattern))
     }
     write_text(run.path / "card.md", card.render(run.record, derived))
-    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)  # a complete run is never resumed
     run.write_json("metrics.json", derived)
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)  # a complete run is never resumed
 
 
 def _summary(run: Run, split: str, recipe: Recipe) -> dict[str, Any]:
     found = run.record.predictions(split)
     return metrics.summary(Outcome.of_logits(found.logits, found.label), recipe.labels)
+
+
+@contextmanager
+def _guarded(run: Run) -> Iterator[None]:
+    """Train a run once at a time, and tell how to go on when it is interrupted."""
+    again = f"Continue with: python -m train fit --resume {run.name}"
+    lock = FileLock(run.path / "checkpoints" / "lock", blocking=False)
+    try:
+        (run.path / "checkpoints").mkdir(exist_ok=True)
+        with lock:
+            yield
+    except Timeout:
+        raise RunError(f"{run.name} is being trained by another process.") from None
+    except KeyboardInterrupt:
+        log.warning("Interrupted. %s", again)
+        raise
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if not _disk_is_full(error):
+            log.warning("Not finished. %s", again)
+            raise
+        raise RunError(
+            f"The disk is full: {error}. Make room, then: python -m train fit --resume {run.name}"
+        ) from error
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    # torch and safetensors tell it in words only.
+    known = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return known or any(words in str(error) for words in ("No space left", "File too large", "PytorchStreamWriter"))

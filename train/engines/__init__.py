@@ -1,15 +1,15 @@
-"""How a recipe is trained. An engine is one file here and one entry in ENGINES."""
+"""The engines: ways to train a recipe. Both leave the same run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from core.data import Splits
-from core.recipe import Recipe
-from core.runs import Run
-from train.encoders import Encoder
-from train.engines import trainer
+from train.engines import loop, trainer
+from train.engines.start import Job
 
-Engine = Callable[[Recipe, Splits, Encoder, Run], dict[str, Any]]
-"""Trains, saves the best model to `run.model`, logs to `run.log`; returns the cost (time, throughput, memory)."""
+Engine = Callable[[Job, int], dict[str, Any]]
+"""Trains the job's recipe, so many texts at a time, and leaves the best model in the run.
 
-ENGINES: Mapping[str, Engine] = {"trainer": trainer.train}
+Returns what it cost. Goes on from the job's last checkpoint where there is one.
+"""
+
+ENGINES: dict[str, Engine] = {"trainer": trainer.train, "loop": loop.train}

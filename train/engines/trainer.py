@@ -1,152 +1,119 @@
 """The `trainer` engine: Hugging Face's Trainer.
 
-Batches are formed by length and padded to their longest text. The validation split is read after each epoch; the
-checkpoint with the lowest validation loss is the model, and training stops when it no longer falls.
+Batches are formed by length and padded to their longest text. The validation split is read after each epoch; the model
+with the lowest validation loss is kept, and training stops when it no longer falls.
 """
 
+import json
+import time
+from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.utils.data import Sampler
 from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
     DataCollatorWithPadding,
-    EarlyStoppingCallback,
     EvalPrediction,
-    PreTrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
     ProgressCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
-    set_seed,
 )
 
-from core.data import Splits
 from core.evaluate_metric import ReviewMetrics
+from core.files import write_json
 from core.predictor import require_finite
-from core.recipe import Recipe
-from core.runs import Run
-from train import environment
-from train.encoders import Encoder
+from train.engines import start
+from train.engines.average import Average
+from train.engines.batches import LengthGrouped
+from train.engines.selection import Selection
+from train.engines.start import Job
+
+OURS = "verdict.json"
+"""The file of a checkpoint that is written last: one without it was not finished."""
+AVERAGE = "average.safetensors"
 
 
-def train(recipe: Recipe, splits: Splits, encoder: Encoder, run: Run) -> dict[str, Any]:
-    """Train `recipe` from `encoder`; the best model goes to `run.model`. Returns the cost.
+def train(job: Job, micro_batch: int) -> dict[str, Any]:
+    """Train the job's recipe, `micro_batch` texts at a time; the best model goes to `job.run.model`.
 
-    Raises ModelError when training diverges.
+    Returns the cost. Raises ModelError when training diverges.
     """
-    set_seed(recipe.seed)
-    tokenizer = _tokenizer(encoder, recipe)
-    train_set, validation_set = (_tokenized(splits[name], tokenizer) for name in ("train", "validation"))
-    trainer = Trainer(
-        model=_model(encoder, recipe),
-        args=_arguments(recipe, run),
+    start.seed(job.recipe)
+    tokenizer = start.tokenizer(job)
+    train_set, validation_set = (
+        Dataset.from_dict(start.tokenized(job.splits[name], tokenizer)) for name in ("train", "validation")
+    )
+    model = start.model(job)
+    trainer = _Trainer(
+        job,
+        model=model,
+        args=_arguments(job, micro_batch),
         train_dataset=train_set,
         eval_dataset=validation_set,
-        processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=_scores,
-        callbacks=[EarlyStoppingCallback(recipe.training.patience), _History(run)],
+        compute_loss_func=_loss,
+        optimizers=(start.optimizer(model, job.recipe), None),
     )
-    trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(_Progress)
-    result = trainer.train()
-    _best(trainer).save_pretrained(run.model)
-    tokenizer.save_pretrained(run.model)
-    seconds = result.metrics["train_runtime"]
-    epochs = trainer.state.epoch or 0.0
+    progress, checkpoint = trainer.progress, newest_checkpoint(job.checkpoints)
+    if checkpoint:
+        progress.restore(checkpoint)
+    job.run.rewind(progress.step)
+    if not progress.selection.exhausted:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    start.keep_best(job, tokenizer)
     return {
-        "train_seconds": seconds,
-        "epochs": epochs,
-        "best_step": trainer.state.best_global_step,
-        "tokens_per_second": sum(train_set["length"]) * epochs / seconds,
-        "peak_memory_bytes": environment.peak_memory(),
+        "train_seconds": progress.seconds,
+        "epochs": progress.epochs,
+        "best_step": progress.selection.best_step,
+        "tokens_per_second": sum(train_set["length"]) * progress.epochs / progress.seconds,
     }
 
 
-def _best(trainer: Trainer) -> PreTrainedModel:
-    assert isinstance(trainer.model, PreTrainedModel)  # the Trainer has put the best checkpoint back into it
-    return trainer.model
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end."""
+    found = [path.parent for path in folder.glob(f"checkpoint-*/{OURS}")]
+    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
-def _tokenizer(encoder: Encoder, recipe: Recipe) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(encoder.folder, local_files_only=True)
-    tokenizer.model_max_length = recipe.training.max_tokens  # whoever loads the model cuts where training did
-    return tokenizer
-
-
-def _model(encoder: Encoder, recipe: Recipe) -> PreTrainedModel:
-    config = AutoConfig.from_pretrained(
-        encoder.folder,
-        num_labels=len(recipe.labels),
-        id2label=dict(enumerate(recipe.labels)),
-        label2id={name: index for index, name in enumerate(recipe.labels)},
-        problem_type="single_label_classification",
-        trust_remote_code=False,
-        local_files_only=True,
-    )
-    _set_dropout(config, recipe)
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-        encoder.folder,
-        config=config,
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        dtype=torch.float32,
-    )
-    return model
-
-
-def _set_dropout(config: PreTrainedConfig, recipe: Recipe) -> None:
-    # BERT and DistilBERT name the same things differently.
-    for name in ("hidden_dropout_prob", "dropout"):
-        if hasattr(config, name):
-            setattr(config, name, recipe.training.dropout)
-    for name in ("attention_probs_dropout_prob", "attention_dropout"):
-        if hasattr(config, name):
-            setattr(config, name, recipe.training.attention_dropout)
-
-
-def _tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    columns = [frame["text"].tolist()] + ([frame["text_pair"].tolist()] if "text_pair" in frame else [])
-    encoded = tokenizer(*columns, truncation=True)
-    lengths = [len(ids) for ids in encoded["input_ids"]]
-    return Dataset.from_dict({**encoded, "labels": frame["label"].tolist(), "length": lengths})
-
-
-def _arguments(recipe: Recipe, run: Run) -> TrainingArguments:
-    settings = recipe.training
+def _arguments(job: Job, micro_batch: int) -> TrainingArguments:
+    settings = job.recipe.training
+    steps = settings.epochs * -(-len(job.splits["train"]) // settings.batch_size)
     return TrainingArguments(
-        output_dir=str(run.path / "checkpoints"),
+        output_dir=str(job.checkpoints),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=2 * settings.batch_size,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=settings.batch_size // micro_batch,
+        per_device_eval_batch_size=2 * micro_batch,
         learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup_steps=settings.warmup,  # below 1: a share of all steps
+        warmup_steps=start.warmup_steps(job.recipe, steps),
         max_grad_norm=settings.max_grad_norm,
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
+        bf16=settings.precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),
         eval_strategy="epoch",
-        save_strategy="epoch",
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        save_strategy="steps",
+        save_steps=settings.checkpoint_steps,
+        save_total_limit=2,  # while one is written, the other is whole
         logging_steps=10,
         disable_tqdm=False,
-        seed=recipe.seed,
-        data_seed=recipe.seed,
+        seed=job.recipe.seed,
+        data_seed=job.recipe.seed,
         report_to="none",
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+
+
+def _loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
+    """Mean cross-entropy over the whole batch, in however many pieces it is read."""
+    count = len(labels) if num_items_in_batch is None else num_items_in_batch
+    return nn.functional.cross_entropy(outputs["logits"].float(), labels, reduction="sum") / count
 
 
 def _scores(given: EvalPrediction) -> dict[str, float]:
@@ -154,7 +121,89 @@ def _scores(given: EvalPrediction) -> dict[str, float]:
     return dict(ReviewMetrics().compute(predictions=given.predictions, references=given.label_ids))
 
 
-class _Progress(ProgressCallback):
+class _Trainer(Trainer):
+    """The Trainer with our order of texts, averaged weights, selection and checkpoints."""
+
+    def __init__(self, job: Job, **given: Any) -> None:
+        super().__init__(**given)
+        self.job = job
+        self.lengths: list[int] = given["train_dataset"]["length"]
+        self.trained: PreTrainedModel = given["model"]
+        self.average = Average(self.trained, job.recipe.training.average)
+        self.progress = _Progress(self)
+        self.remove_callback(ProgressCallback)
+        self.add_callback(_Bar)
+        self.add_callback(self.progress)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        return LengthGrouped(self.lengths, self.job.recipe.training.batch_size, self.job.recipe.seed)
+
+    def evaluate(self, *args: Any, **more: Any) -> dict[str, float]:
+        with self.average.applied():
+            scores: dict[str, float] = super().evaluate(*args, **more)
+            if self.progress.selection.offer(scores["eval_loss"], self.state.global_step):
+                start.save_best(self.job, self.trained)
+        return scores
+
+
+class _Progress(TrainerCallback):
+    """What the Trainer does not keep: the average, the selection, the time, and the history under our names."""
+
+    def __init__(self, trainer: _Trainer) -> None:
+        self._trainer, self._job = trainer, trainer.job
+        self.selection = Selection(self._job.recipe.training.patience)
+        self.step, self.epochs = 0, 0.0
+        self._before, self._since = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time in training so far, also before an interruption."""
+        return self._before + time.monotonic() - self._since
+
+    def restore(self, checkpoint: Path) -> None:
+        """Go on from what `on_save` stored."""
+        ours = json.loads((checkpoint / OURS).read_text(encoding="utf-8"))
+        self.selection = Selection(**ours["selection"])
+        self.step, self.epochs, self._before = ours["step"], ours["epochs"], ours["seconds"]
+        stored = load_file(checkpoint / AVERAGE)
+        self._trainer.average.restore([stored[str(place)] for place in range(len(stored))])
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._trainer.average.update()
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        control.should_log = control.should_save = True
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        control.should_training_stop = self.selection.exhausted
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        checkpoint = self._job.checkpoints / f"checkpoint-{state.global_step}"
+        averages = self._trainer.average.state()
+        save_file({str(place): each for place, each in enumerate(averages)}, checkpoint / AVERAGE)
+        self.step, self.epochs = state.global_step, state.epoch or 0.0
+        selection = self.selection.state()
+        where = {"step": self.step, "epochs": self.epochs, "seconds": self.seconds}
+        write_json(checkpoint / OURS, {"selection": selection, **where})
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        logs = logs or {}
+        where = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 4)}
+        if "loss" in logs:
+            self._job.log({"kind": "step", **where, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
+        elif "eval_loss" in logs:
+            scores = {f"validation_{name}": logs[f"eval_{name}"] for name in start.LOGGED}
+            self._job.log({"kind": "epoch", **where, **scores})
+
+
+class _Bar(ProgressCallback):
     """The Trainer's bar (rate, time left), with a line an epoch instead of everything that is logged."""
 
     training_bar: Any  # None but while training, which transformers does not declare
@@ -170,29 +219,3 @@ class _Progress(ProgressCallback):
         if self.training_bar is not None and logs and "eval_loss" in logs:
             scores = f"validation loss {logs['eval_loss']:.4f}, accuracy {logs['eval_accuracy']:.4f}"
             self.training_bar.write(f"epoch {logs['epoch']:.0f}: {scores}")
-
-
-class _History(TrainerCallback):
-    """Writes what the Trainer logs to the run's history, under our names."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        logs = logs or {}
-        where = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 4)}
-        if "loss" in logs:
-            self._run.log({"kind": "step", **where, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
-        elif "eval_loss" in logs:
-            scores = {f"validation_{name[5:]}": logs[name] for name in logs if f"{name[5:]}" in _LOGGED}
-            self._run.log({"kind": "epoch", **where, **scores})
-
-
-_LOGGED = ("loss", "accuracy", "f1_macro")

@@ -1,0 +1,158 @@
+"""What both engines start from, so that they differ in how they train and in nothing else."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import torch.utils.deterministic
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
+
+from core.data import Splits
+from core.errors import RecipeError
+from core.recipe import Recipe
+from core.runs import Run
+from train.encoders import Encoder
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an engine is given. It goes on from the run's last checkpoint where there is one."""
+
+    recipe: Recipe
+    splits: Splits
+    encoder: Encoder
+    run: Run
+    log: Callable[[dict[str, Any]], None]
+    """takes each entry of the history"""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the engine keeps what resuming needs."""
+        return self.run.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Folder of the best model so far."""
+        return self.checkpoints / "best"
+
+
+def seed(recipe: Recipe) -> None:
+    """Seed every generator, and have the libraries choose repeatable ways."""
+    set_seed(recipe.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing here reads such memory
+
+
+def tokenizer(job: Job) -> PreTrainedTokenizerBase:
+    """The encoder's tokenizer, which cuts texts where the recipe says."""
+    found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(job.encoder.folder, local_files_only=True)
+    found.model_max_length = job.recipe.training.max_tokens  # whoever loads the model cuts where training did
+    return found
+
+
+def tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[Any]]:
+    """A split's token ids (and what else the model takes), `labels` and `length` in tokens; nothing is padded."""
+    columns = [frame["text"].tolist()] + ([frame["text_pair"].tolist()] if "text_pair" in frame else [])
+    encoded = tokenizer(*columns, truncation=True)
+    lengths = [len(ids) for ids in encoded["input_ids"]]
+    return {**encoded, "labels": frame["label"].tolist(), "length": lengths}
+
+
+def config(job: Job) -> PreTrainedConfig:
+    """The encoder's configuration with the recipe's labels and dropout."""
+    recipe = job.recipe
+    found: PreTrainedConfig = AutoConfig.from_pretrained(
+        job.encoder.folder,
+        num_labels=len(recipe.labels),
+        id2label=dict(enumerate(recipe.labels)),
+        label2id={name: index for index, name in enumerate(recipe.labels)},
+        problem_type="single_label_classification",
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+    # BERT and DistilBERT name the same things differently.
+    for name in ("hidden_dropout_prob", "dropout"):
+        if hasattr(found, name):
+            setattr(found, name, recipe.training.dropout)
+    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+        if hasattr(found, name):
+            setattr(found, name, recipe.training.attention_dropout)
+    return found
+
+
+def model(job: Job) -> PreTrainedModel:
+    """The encoder with its architecture's own head for the recipe's labels, in float32."""
+    found: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        job.encoder.folder,
+        config=config(job),
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        dtype=torch.float32,
+    )
+    freeze(found, job.recipe.training.frozen)
+    return found
+
+
+def freeze(model: PreTrainedModel, prefixes: tuple[str, ...]) -> None:
+    """Stop training of the encoder's parameters whose names start with one of `prefixes`.
+
+    Raises RecipeError for a prefix that none starts with.
+    """
+    names = dict(model.base_model.named_parameters())
+    for prefix in prefixes:
+        frozen = [parameter for name, parameter in names.items() if name.startswith(prefix)]
+        if not frozen:
+            known = sorted({name.split(".")[0] for name in names})
+            raise RecipeError(f"training.frozen: no parameter of the encoder starts with {prefix}; {known} do.")
+        for parameter in frozen:
+            parameter.requires_grad = False
+
+
+def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW (I. Loshchilov and F. Hutter, ICLR 2019); biases and norms do not decay."""
+    trained = [each for each in model.parameters() if each.requires_grad]
+    groups = [
+        {"params": [each for each in trained if each.ndim > 1], "weight_decay": recipe.training.weight_decay},
+        {"params": [each for each in trained if each.ndim <= 1], "weight_decay": 0.0},
+    ]
+    settings = recipe.training
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True)
+
+
+def warmup_steps(recipe: Recipe, steps: int) -> int:
+    """Steps of rising learning rate, of `steps` in all."""
+    warmup = recipe.training.warmup
+    return round(warmup) if warmup >= 1 else int(warmup * steps)
+
+
+LOGGED = ("loss", "accuracy", "f1_macro")
+"""Validation scores that the history holds of each epoch."""
+
+
+def save_best(job: Job, model: PreTrainedModel) -> None:
+    """Keep `model` as the best so far; one that is half written never replaces the one before."""
+    fresh = job.checkpoints / "best.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    model.save_pretrained(fresh)
+    shutil.rmtree(job.best, ignore_errors=True)
+    fresh.rename(job.best)
+
+
+def keep_best(job: Job, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Move the best model into the run, with its tokenizer."""
+    shutil.copytree(job.best, job.run.model, dirs_exist_ok=True)
+    tokenizer.save_pretrained(job.run.model)

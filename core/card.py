@@ -11,12 +11,25 @@ from jinja2 import Environment, StrictUndefined
 
 from core import metrics, views, wording
 from core import recipe as recipes
+from core.audit import WITHOUT_LEAKS
 from core.errors import RunError
 from core.runs import Record
 
 TEMPLATE = Path(__file__).with_name("card.md")
 THIS_MODEL = "user/name"
 """Stands for the repo in a card that is not published yet."""
+PICTURES = {
+    "evaluation": {
+        "per_class.png": "Bars of each label's precision, recall and F1 on the test split, best F1 first",
+        "confusion.png": "Confusion matrix: true labels down, decided ones across",
+        "reliability.png": "Reliability diagram: accuracy against confidence, with the number of examples at each",
+    },
+    "training": {
+        "loss.png": "Training and validation loss over the epochs",
+        "metrics.png": "Validation scores after each epoch",
+    },
+}
+"""Where on the card which of a run's pictures are, and what each shows to those who cannot see it."""
 
 
 def render(record: Record, derived: Mapping[str, Any], repo: str = THIS_MODEL) -> str:
@@ -35,6 +48,8 @@ def render(record: Record, derived: Mapping[str, Any], repo: str = THIS_MODEL) -
         scores=_scores(record, test),
         per_class=[_class_row(row) for row in test["per_class"]],
         n_test=test["n"],
+        pictures={place: _pictures(record, words) for place, words in PICTURES.items()},
+        leaks=_leaks(test, derived["splits"].get(WITHOUT_LEAKS)),
         baselines={name: _lower(title) for name, title in views.BASELINES.items()},
         resamples=metrics.RESAMPLES,
         dataset=_escape(recipe.publish.dataset),
@@ -104,6 +119,22 @@ def _scores(record: Record, test: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
+def _pictures(record: Record, words: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Name and words of the pictures that the record has: one of a training without steps, say, lacks some."""
+    return [(name, shown) for name, shown in words.items() if (record.folder / "pictures" / name).is_file()]
+
+
+def _leaks(test: Mapping[str, Any], without: Mapping[str, Any] | None) -> str:
+    """What becomes of the accuracy without the test texts that were read before; nothing where there are none."""
+    if without is None:
+        return ""
+    accuracy, n = without["accuracy"], without["n"]
+    return (
+        f"Of the test texts, {test['n'] - n:,} stand in training or validation, too. Without them, accuracy is "
+        f"{wording.figure(accuracy['value'])} (95% interval {wording.interval(accuracy)}, {n:,} examples)."
+    )
+
+
 def _class_row(row: Mapping[str, Any]) -> dict[str, Any]:
     figures = {key: wording.figure(row[key]) for key in ("precision", "recall", "f1")}
     return {"label": _escape(row["label"]), "n": row["n"], **figures}
@@ -120,9 +151,18 @@ def _audit(audit: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("Texts that repeat another of their split", duplicates),
         ("Texts of one split that stand in another", leaks),
+        *_found_more(audit),
         ("Texts too long to be read whole", truncated),
         ("Examples by label", balance),
     ]
+
+
+def _found_more(audit: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = {
+        words: ", ".join(f"{where} {count}" for where, count in audit.get(key, {}).items() if count)
+        for key, words in views.FOUND_MORE.items()
+    }
+    return [(words.capitalize(), counts) for words, counts in found.items() if counts]
 
 
 def _cost(environment: Mapping[str, Any]) -> str:

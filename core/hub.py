@@ -1,12 +1,12 @@
 """The Hub: publish a run in one commit, fetch a publication at a commit, list what it holds, show its history.
 
-A model on the Hub is named `user/name@commit`, and everything is read at a full commit SHA.
+A model or a data set on the Hub is named `user/name@commit`, and everything is read at a full commit SHA.
 """
 
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -21,6 +21,7 @@ from huggingface_hub import (
     HfApi,
     constants,
     get_token,
+    hf_hub_download,
     snapshot_download,
     try_to_load_from_cache,
 )
@@ -46,6 +47,7 @@ EVALUATION_FILES = ("README.md", "evaluation/*")
 PUBLISHED = (".json", ".jsonl", ".safetensors", ".txt", ".md", ".toml", ".parquet", ".png", ".onnx")
 """Endings of what may be published: formats that hold data and no code."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+Kind = Literal["model", "dataset"]
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,13 @@ def split_name(name: str) -> tuple[str, str | None]:
     return repo, revision or None
 
 
-def resolve(name: str) -> tuple[str, str]:
+def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
     """`user/name[@revision]` -> repo and full commit SHA; asks the Hub only where a revision is not one already."""
     repo, revision = split_name(name)
     if revision and _COMMIT.fullmatch(revision):
         return repo, revision
     with _asking(name):
-        commit = api().model_info(repo, revision=revision).sha
+        commit = api().repo_info(repo, revision=revision, repo_type=kind).sha
     if not commit:
         raise HubError(f"The Hub named no commit for {name}.")
     return repo, commit
@@ -138,12 +140,34 @@ def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private
             return api().create_commit(repo, operations, commit_message=title, parent_commit=parent).oid
 
 
-def listing(repo: str, commit: str) -> dict[str, RepoSibling]:
+def listing(repo: str, commit: str, kind: Kind = "model") -> dict[str, RepoSibling]:
     """What the Hub says it holds at `commit`: path -> its entry, with the file's hash."""
     # Not list_repo_tree: where nobody answers, the client retries that one for 23 seconds.
     with _asking(f"{repo}@{commit}"):
-        siblings = api().model_info(repo, revision=commit, files_metadata=True).siblings
+        ask = api().dataset_info if kind == "dataset" else api().model_info
+        siblings = ask(repo, revision=commit, files_metadata=True).siblings
     return {each.rfilename: each for each in siblings or []}
+
+
+def dataset_hashes(repo: str, commit: str) -> dict[str, str]:
+    """What a data set holds at `commit`: path -> hash, SHA-256 of large files and git's of small ones.
+
+    Where the Hub does not answer, these are the files in the cache, with the hashes that it stated when they came.
+    """
+    try:
+        listed = listing(repo, commit, "dataset")
+    except HubUnreachable:
+        with _asking(f"{repo}@{commit}"):
+            folder = Path(snapshot_download(repo, repo_type="dataset", revision=commit, local_files_only=True))
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.resolve().name for path in files}  # links to <hash>
+    return {name: each.lfs.sha256 if each.lfs else str(each.blob_id) for name, each in listed.items()}
+
+
+def fetch_dataset(repo: str, commit: str, names: Iterable[str]) -> dict[str, Path]:
+    """Download what is not in the cache yet of a data set's files; each with where it is here, unchecked."""
+    with _asking(f"{repo}@{commit}"):
+        return {name: Path(hf_hub_download(repo, name, repo_type="dataset", revision=commit)) for name in names}
 
 
 def history(repo: str) -> list[dict[str, Any]]:

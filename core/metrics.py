@@ -198,14 +198,16 @@ def values(outcome: Outcome) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def summary(outcome: Outcome, names: Sequence[str], resamples: int = RESAMPLES) -> dict[str, Any]:
+def summary(outcome: Outcome, names: Sequence[str], resamples: int | None = None) -> dict[str, Any]:
     """A split's entry in metrics.json: n, each metric with its interval, per-label figures, confusion matrix.
 
-    `names` are the labels' names in index order. Without resamples only accuracy has an interval.
+    `names` are the labels' names in index order. `resamples` are RESAMPLES; with none only accuracy has an interval.
     """
     found = values(outcome)
     resampled = [name for name in found if METRICS[name].resampled]
-    bounds = _bootstrap(outcome, resampled, resamples) | {"accuracy": _wilson(outcome)}
+    bounds = _bootstrap(outcome, resampled, RESAMPLES if resamples is None else resamples) | {
+        "accuracy": _wilson(outcome)
+    }
     precision, recall, f1, support = outcome.per_class
     per_class = [
         {"label": name, "precision": precision[i], "recall": recall[i], "f1": f1[i], "n": int(support[i])}

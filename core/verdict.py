@@ -81,7 +81,7 @@ def compare(
     lost, won = int((right_local & ~right_hub).sum()), int((~right_local & right_hub).sum())
     flips = int((local.decisions != hub.decisions).sum())
     change = float(np.abs(local.probabilities - hub.probabilities).max())
-    p_value = _mcnemar(right_local, right_hub)
+    p_value = exact_mcnemar(right_local, right_hub)
     kind = _kind(same_bytes, np.array_equal(local.logits, hub.logits), flips, p_value)
     return Verdict(
         kind=kind,
@@ -104,6 +104,14 @@ def smallest_gap(n: int) -> float | None:
     """
     flips = next((m for m in range(1, n + 1) if binomtest(m, m, 0.5).pvalue <= ALPHA), None)
     return None if flips is None else flips / n
+
+
+def exact_mcnemar(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    """Two-sided p-value of the exact McNemar test; `one` and `other` (n,) say which examples each has right."""
+    table = [[(one & other).sum(), (one & ~other).sum()], [(~one & other).sum(), (~one & ~other).sum()]]
+    if table[0][1] + table[1][0] == 0:
+        return 1.0  # nothing to tell them apart; the library divides by it
+    return float(mcnemar(table, exact=True).pvalue)
 
 
 def _obstacle(local: Predictions, hub: Predictions, local_labels: Sequence[str], hub_labels: Sequence[str]) -> str:
@@ -136,13 +144,6 @@ def _aligned(of: Predictions, like: Predictions, names: Sequence[str], wanted: S
         n_tokens=of.n_tokens[rows],
         truncated=of.truncated[rows],
     )
-
-
-def _mcnemar(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    table = [[(one & other).sum(), (one & ~other).sum()], [(~one & other).sum(), (~one & ~other).sum()]]
-    if table[0][1] + table[1][0] == 0:
-        return 1.0  # nothing to tell them apart; the library divides by it
-    return float(mcnemar(table, exact=True).pvalue)
 
 
 def _kind(same_bytes: bool, same_logits: bool, flips: int, p_value: float) -> Kind:

@@ -13,10 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from core import card, hub, integrity, metrics, predictor, runs, texts, verdict
+from core import audit, card, hub, integrity, metrics, predictor, runs, texts, verdict
 from core.errors import IntegrityError, VerdictError
 from core.files import sha256
-from core.hub import FileCheck, Integrity, Publication
+from core.hub import Publication
+from core.integrity import FileCheck, Integrity
 from core.runs import Record, Run
 from core.verdict import Verdict
 
@@ -38,15 +39,15 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
         progress(0.05, f"Downloading {repo} at {commit[:7]}")
         publication = hub.fetch(repo, commit, cache=Path(cache))
         progress(0.3, "Hashing every file")
-        integrity = _check(publication)
-        found = _conclude(publication, integrity, run, progress)
+        checked = _check(publication)
+        found = _conclude(publication, checked, run, progress)
     verification = {
         "repo": repo,
         "commit": commit,
         "when": runs.now(),
         "compared_with": run.name if run else "the predictions stored with the publication",
         "verdict": found.to_json(),
-        "files": [asdict(each) for each in integrity.files],
+        "files": [asdict(each) for each in checked.files],
     }
     if run:
         run.add_verification(verification)
@@ -63,10 +64,10 @@ def _check(publication: Publication) -> Integrity:
         return Integrity((FileCheck(hub.MANIFEST, sha256(path), "is damaged"),), against_hub=False)
 
 
-def _conclude(publication: Publication, integrity: Integrity, run: Run | None, progress: Progress) -> Verdict:
+def _conclude(publication: Publication, checked: Integrity, run: Run | None, progress: Progress) -> Verdict:
     """The verdict; whatever is wrong on the way makes it `unverifiable`, with the error as reason."""
     try:
-        return _compare(publication, integrity, run, progress)
+        return _compare(publication, checked, run, progress)
     except VerdictError as error:
         return verdict.unverifiable(str(error))
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -76,9 +77,9 @@ def _conclude(publication: Publication, integrity: Integrity, run: Run | None, p
         )
 
 
-def _compare(publication: Publication, integrity: Integrity, run: Run | None, progress: Progress) -> Verdict:
+def _compare(publication: Publication, checked: Integrity, run: Run | None, progress: Progress) -> Verdict:
     """The verdict. Raises VerdictError, or whatever a file of the wrong shape leads to."""
-    _require_whole(publication, integrity)
+    _require_whole(publication, checked)
     progress(0.35, "Deriving every figure from the stored predictions")
     _require_consistent(publication.record)
     _require_card(publication)
@@ -94,8 +95,8 @@ def _compare(publication: Publication, integrity: Integrity, run: Run | None, pr
     )
 
 
-def _require_whole(publication: Publication, integrity: Integrity) -> None:
-    integrity.require(publication.name)
+def _require_whole(publication: Publication, checked: Integrity) -> None:
+    checked.require(publication.name)
     if publication.manifest is None:
         raise VerdictError(f"{publication.repo} has no {hub.MANIFEST}: it does not say what was published.")
     if absent := integrity.missing(publication):
@@ -104,8 +105,11 @@ def _require_whole(publication: Publication, integrity: Integrity) -> None:
 
 def _require_consistent(record: Record) -> None:
     """Every figure in metrics.json, of any split, must follow from the published predictions."""
-    for split, stated in record.metrics["splits"].items():
-        stored = record.predictions(split)
+    measured, found = audit.measured(record), record.metrics["splits"]
+    if set(found) != set(measured):
+        raise VerdictError(f"metrics.json has figures of {', '.join(found)}; due are those of {', '.join(measured)}.")
+    for split, stored in measured.items():
+        stated = found[split]
         derived = metrics.summary(metrics.Outcome.of_logits(stored.logits, stored.label), record.labels)
         ours, theirs = _figures(derived), _figures(stated)
         for place in ours | theirs:

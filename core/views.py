@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
 
 from core import recipe as recipes
 from core.errors import VerdictError
-from core.metrics import METRICS
+from core.metrics import BINS, METRICS, Outcome
 from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
@@ -27,6 +28,17 @@ _FENCED_OR_PICTURE = re.compile(
 
 CELL = "cell"
 """Name of the confusion matrix's selection."""
+
+STEPS_SHOWN = 1000
+"""A line of more steps than this is no clearer for them."""
+
+FOUND_MORE = {
+    "near_duplicates": "texts that nearly repeat another",
+    "near_leaks": "texts that nearly stand in the other",
+    "conflicts": "texts with another label elsewhere",
+    "empty": "empty texts",
+}
+"""Findings of the audit that are shown only where there are any."""
 
 BASELINES = {"tfidf": "TF-IDF with logistic regression", "majority": "Always the commonest label"}
 
@@ -165,6 +177,59 @@ def curve_groups(points: pd.DataFrame) -> dict[str, list[str]]:
     return {title: names for title, names in present.items() if names}
 
 
+def training_loss(points: pd.DataFrame) -> pd.DataFrame:
+    """The training loss of `curves`: epoch, value, and `smooth`, the mean of a step's surroundings (a 15th of all).
+
+    Steps beyond STEPS_SHOWN are shown in groups, by their means.
+    """
+    line = points.loc[points["series"] == "training loss", ["epoch", "value"]].reset_index(drop=True)
+    size = max(1, -(-len(line) // STEPS_SHOWN))
+    grouped = line.groupby(line.index // size).mean()
+    grouped["smooth"] = grouped["value"].rolling(max(1, len(grouped) // 15), center=True, min_periods=1).mean()
+    return grouped
+
+
+def by_epoch(points: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of `curves` of some series, with `title`: how a chart names the series."""
+    rows = points[points["series"].isin(names)].reset_index(drop=True)
+    return rows.assign(title=[_title(name) for name in rows["series"]])
+
+
+def _title(series: str) -> str:
+    """`F1 (macro)` for `validation f1 macro`."""
+    name = series.removeprefix("validation ").replace(" ", "_")
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
+
+
+def class_scores(split: Mapping[str, Any]) -> pd.DataFrame:
+    """Three rows a label, the label with the highest F1 first: label, index, n, metric, value, and it as written."""
+    rows = sorted(enumerate(split["per_class"]), key=lambda each: -each[1]["f1"])
+    metrics = {"Precision": "precision", "Recall": "recall", "F1": "f1"}
+    return pd.DataFrame(
+        {"label": row["label"], "index": index, "n": row["n"], "metric": title, "value": row[key],
+         "shown": figure(row[key])}
+        for title, key in metrics.items() for index, row in rows
+    )  # fmt: skip
+
+
+def reliability(found: Predictions) -> pd.DataFrame:
+    """A row a bin of confidence with examples in it, as the expected calibration error has them.
+
+    Columns: low and high (the bin's ends), confidence (their mean), accuracy with its 95% interval (Wilson's) in
+    accuracy_low and accuracy_high, count.
+    """
+    outcome = Outcome.of_logits(found.logits, found.label)
+    assert outcome.log_probabilities is not None  # there are logits
+    confidence = np.exp(outcome.log_probabilities.max(axis=1))
+    each = pd.DataFrame({"confidence": confidence, "right": outcome.labels == outcome.decisions})
+    bins = each.groupby(np.minimum((confidence * BINS).astype(int), BINS - 1))
+    frame = bins.agg(confidence=("confidence", "mean"), accuracy=("right", "mean"), count=("right", "size"))
+    low, high = proportion_confint(bins["right"].sum(), frame["count"], alpha=0.05, method="wilson")
+    return frame.assign(
+        low=frame.index / BINS, high=(frame.index + 1) / BINS, accuracy_low=low, accuracy_high=high
+    ).reset_index(drop=True)
+
+
 def comparison(verdict: Mapping[str, Any]) -> pd.DataFrame:
     """A verification's metrics as people read them: Metric, Local, Hub, Difference."""
     rows = verdict["metrics"]
@@ -214,6 +279,12 @@ def audit(data: Mapping[str, Any]) -> pd.DataFrame:
     rows += [(f"{name}: SHA-256", split["sha256"]) for name, split in data["splits"].items()]
     rows += [(f"{name}: texts that repeat another", f"{count:,}") for name, count in found["duplicates"].items()]
     rows += [(f"Shared texts: {where}", f"{count:,}") for where, count in found["leaks"].items()]
+    rows += [
+        (f"{where}: {words}", f"{count:,}")
+        for key, words in FOUND_MORE.items()
+        for where, count in found.get(key, {}).items()
+        if count
+    ]
     rows += [(f"{name}: texts cut", percent(share) if share else "none") for name, share in found["truncated"].items()]
     return pd.DataFrame(rows, columns=["What", "Value"])
 

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from sklearn.metrics import precision_recall_fscore_support
 from statsmodels.stats.proportion import proportion_confint
 
-from core import card, wording
+from core import card, hub, wording
 from core import recipe as recipes
 from core.files import write_json
 from core.metrics import METRICS
@@ -123,6 +123,36 @@ def test_the_cards_recipe_is_the_runs(text: str, run: Run) -> None:
     assert run.record.environment["encoder_sha256"] in text
 
 
+def pictures(text: str) -> list[str]:
+    return re.findall(r'<img src="([^"]*)"', rendered(text))
+
+
+def test_every_picture_is_in_its_section_and_has_words(text: str) -> None:
+    sections = dict(section.split("\n", 1) for section in text.split("\n## ")[1:])
+    scores, training = (re.findall(r"^!\[(.+)\]\(evaluation/pictures/(\w+)\.png\)$", sections[name], re.MULTILINE)
+                        for name in ("Scores on the test split", "Training"))  # fmt: skip
+    assert [name for _, name in scores] == ["per_class", "confusion", "reliability"]
+    assert [name for _, name in training] == ["loss", "metrics"]
+    assert len({words for words, _ in scores + training}) == 5
+    assert len(pictures(text)) == 5
+
+
+def test_a_picture_that_was_not_drawn_is_not_on_the_card(run: Run, tmp_path: Path) -> None:
+    record = Record(Path(shutil.copytree(run.path, tmp_path / "copy")))
+    for name in ("loss", "per_class"):
+        (record.folder / "pictures" / f"{name}.png").unlink()
+    shown = pictures(card.render(record, record.metrics))
+    assert shown == [f"evaluation/pictures/{name}.png" for name in ("confusion", "reliability", "metrics")]
+
+
+def test_every_picture_of_a_published_card_is_in_the_repo(published: str) -> None:
+    fetched = hub.fetch(*published.split("@"))
+    shown = pictures((fetched.folder / "README.md").read_text(encoding="utf-8"))
+    assert len(shown) == 5
+    for name in shown:
+        assert (fetched.folder / name).read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_same_record_gives_the_same_card(text: str, run: Run) -> None:
     assert card.render(Record(run.path), Record(run.path).metrics) == text
 
@@ -156,7 +186,7 @@ def test_names_are_shown_as_they_are(run: Run, tmp_path: Path, name: str) -> Non
     assert plain(heading[1]) == name
     assert "<script" not in html
     assert "evil" not in "".join(re.findall(r'(?:href|src)="([^"]*)"', html))
-    assert html.count("<img") == 1
+    assert html.count("<img") == 5
     assert ModelCard(text).data.eval_results
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from core import data
+from core import data, sources
 from core import recipe as recipes
 from core.data import SPLITS
 from core.errors import DataError
@@ -112,9 +112,11 @@ def put(key: str, value: object, only: int | None = None) -> Callable[[list[Row]
         (put("label", None, 2), "does not know"),
         (put("text", None, 3), "Column text has no text in row 4"),
         (drop("text", 0), "Column text has no text in row 1"),
-        (put("split", "train"), "no row that says validation or test"),
+        (put("split", "train"), "column split has no row that says validation or test"),
         (put("split", "Test", 2), "no row that says test"),
-        (put("id", "same"), "must name each example once; same stands twice"),
+        (put("split", None, 2), "no row that says test"),
+        (put("split", ["test"], 2), "no row that says test"),
+        (put("id", "same"), 'must name each example once; same stands twice. data.id = "" numbers the rows'),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, change: Callable[[list[Row]], object], said: str) -> None:
@@ -126,10 +128,9 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: Callable[[list[Row]], obj
 
 
 def test_one_label_is_nothing_to_learn_from(tmp_path: Path) -> None:
-    # Sorted data and a small `limit` give this; a baseline or the training itself must not be what finds out.
-    found = sorted(rows(list("abcdefghijkl")), key=lambda row: str(row["label"]))
-    with pytest.raises(DataError):
-        data.load_splits(recipe(write(tmp_path / "x.jsonl", found), limit=1))
+    # A baseline or the training itself must not be what finds out.
+    with pytest.raises(DataError, match=r"the same label.* raise data\.limit"):
+        data.load_splits(recipe(write(tmp_path / "x.jsonl", rows(list("abcdefghijkl"))), limit=1))
 
 
 GARBAGE = bytes(range(256)) * 8
@@ -169,7 +170,7 @@ def test_a_file_that_is_not_there_or_of_no_known_kind(tmp_path: Path, file: str,
 
 def test_a_file_is_looked_for_here_then_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(data, "PROJECT", tmp_path / "project")
+    monkeypatch.setattr(sources, "PROJECT", tmp_path / "project")
     (tmp_path / "project").mkdir()
     write(tmp_path / "project" / "x.jsonl", rows(list("abcdef")))
     assert data.load_splits(recipe("x.jsonl"))["train"]["text"].tolist() == ["a", "d"]
@@ -185,14 +186,6 @@ def test_pairs_keep_both_texts_apart(tmp_path: Path) -> None:
     assert data.hashes(train) == [data.text_sha256("a", "re a"), data.text_sha256("d", "re d")]
 
 
-def test_a_limit_takes_the_first_of_each_split(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.jsonl", rows([f"t{n}" for n in range(30)]))
-    whole, some = data.load_splits(recipe(path)), data.load_splits(recipe(path, limit=4))
-    assert {name: frame["id"].tolist() for name, frame in some.items()} == {
-        name: frame["id"].tolist()[:4] for name, frame in whole.items()
-    }
-
-
 def test_rows_are_numbered_where_there_are_no_ids(tmp_path: Path) -> None:
     found = rows(list("abcdef"))
     drop("id")(found)
@@ -202,6 +195,186 @@ def test_rows_are_numbered_where_there_are_no_ids(tmp_path: Path) -> None:
 def test_an_id_column_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="review_id"):
         data.load_splits(recipe(write(tmp_path / "x.jsonl", rows(list("abcdef"))), id="review_id"))
+
+
+def test_rows_that_are_not_used_may_be_anything(tmp_path: Path) -> None:
+    unused = {"id": "000", "text": None, "label": -1, "split": "unsupervised"}
+    found = [unused, *rows(list("abcdef"))]
+    drop("id")(found)
+    train = data.load_splits(recipe(write(tmp_path / "x.jsonl", found)))["train"]
+    assert list(train.itertuples(index=False, name=None)) == [("1", "a", 0), ("4", "d", 1)]
+
+
+def test_the_row_of_a_missing_text_is_the_files(tmp_path: Path) -> None:
+    found = [row | {"split": "unused"} for row in rows(list("xyz"))] + rows(list("abcdef"))
+    found = [row | {"id": f"{n}"} for n, row in enumerate(found)]
+    found[7]["text"] = None
+    with pytest.raises(DataError, match="in row 8"):
+        data.load_splits(recipe(write(tmp_path / "x.jsonl", found)))
+
+
+# Splits
+
+
+def many(n: int, labels: tuple[str, ...] = LABELS) -> list[Row]:
+    """Training rows whose labels are not equally many: each has half as many as the one before it."""
+    chosen = [next((k for k in range(len(labels) - 1) if i % 2 ** (k + 1)), len(labels) - 1) for i in range(1, n + 1)]
+    return [{"id": f"{i}", "text": f"text {i}", "label": labels[k], "split": "train"} for i, k in enumerate(chosen)]
+
+
+def shares(frame: pd.DataFrame) -> list[float]:
+    return [float(share) for share in frame["label"].value_counts(normalize=True).sort_index()]
+
+
+CARVED = {"test": 0.2, "validation": 0.1}
+
+
+def test_shares_are_carved_with_labels_in_proportion(tmp_path: Path) -> None:
+    found = many(400, ("a", "b", "c"))
+    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", found), ("a", "b", "c"), **CARVED))
+    assert {name: len(frame) for name, frame in splits.items()} == {"train": 280, "validation": 40, "test": 80}
+    assert list(splits) == list(SPLITS)
+    for part in splits.values():
+        assert shares(part) == pytest.approx([0.5, 0.25, 0.25], abs=0.026)
+        assert part["id"].astype(int).is_monotonic_increasing
+        assert list(part.index) == list(range(len(part)))
+    ids = pd.concat(splits)["id"]
+    assert sorted(ids) == sorted(row["id"] for row in found)
+
+
+def test_what_is_carved_looks_random(tmp_path: Path) -> None:
+    test = data.load_splits(recipe(write(tmp_path / "x.jsonl", many(400)), **CARVED))["test"]
+    assert 0.3 < (test["id"].astype(int) < 200).mean() < 0.7
+
+
+def test_another_seed_carves_others_and_the_trainings_seed_does_not_matter(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.jsonl", many(200))
+    one, again = recipe(path, **CARVED), recipe(path, **CARVED).model_copy(update={"seed": 7})
+    first, other = data.load_splits(one), data.load_splits(recipe(path, **CARVED, seed=7))
+    assert [data.fingerprint(first[name]) for name in SPLITS] == [
+        data.fingerprint(data.load_splits(again)[name]) for name in SPLITS
+    ]
+    assert not set(first["test"]["id"]) <= set(other["test"]["id"])
+
+
+def test_the_same_is_carved_on_every_machine(tmp_path: Path) -> None:
+    # Written down once: the draw must not change with a library's version, nor with Python's own hashes.
+    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", many(30)), **CARVED))
+    assert {name: splits[name]["id"].tolist() for name in ("test", "validation")} == {
+        "test": ["1", "6", "18", "19", "23", "26"],
+        "validation": ["2", "8", "29"],
+    }
+
+
+def test_the_order_of_the_rows_does_not_change_what_is_carved(tmp_path: Path) -> None:
+    found = many(60)
+    forth = data.load_splits(recipe(write(tmp_path / "x.jsonl", found), **CARVED))
+    back = data.load_splits(recipe(write(tmp_path / "y.jsonl", found[::-1]), **CARVED))
+    assert {name: set(frame["id"]) for name, frame in forth.items()} == {
+        name: set(frame["id"]) for name, frame in back.items()
+    }
+
+
+def test_texts_that_are_the_same_stay_on_one_side(tmp_path: Path) -> None:
+    found = [row | {"text": f"Text  {n // 4}" if n % 2 else f"text {n // 4}\n"} for n, row in enumerate(many(200))]
+    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", found), **CARVED))
+    where = {name: set(frame["text"].str.lower().str.split().str.join(" ")) for name, frame in splits.items()}
+    assert where["train"].isdisjoint(where["test"] | where["validation"])
+    assert where["validation"].isdisjoint(where["test"])
+    assert [len(splits[name]) for name in SPLITS] == [140, 20, 40]
+
+
+def test_pairs_stay_on_one_side_only_where_both_texts_are_the_same(tmp_path: Path) -> None:
+    found = [row | {"text": "same", "other": f"o{n // 2}"} for n, row in enumerate(many(80))]
+    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", found), text_pair="other", **CARVED))
+    assert [len(splits[name]) for name in SPLITS] == [56, 8, 16]
+    assert set(splits["train"]["text_pair"]).isdisjoint(splits["test"]["text_pair"])
+
+
+def test_validation_is_carved_beside_a_split_that_is_named(tmp_path: Path) -> None:
+    found = many(40) + [{"id": f"t{n}", "text": f"t {n}", "label": LABELS[n % 2], "split": "test"} for n in range(6)]
+    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", found), validation=0.25))
+    assert splits["test"]["id"].tolist() == [f"t{n}" for n in range(6)]
+    assert (len(splits["validation"]), len(splits["train"])) == (10, 30)
+
+
+def test_splits_of_the_source_get_other_parts(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.jsonl", rows([f"t{n}" for n in range(30)]))
+    whole = data.load_splits(recipe(path))
+    splits = data.load_splits(recipe(path, train=["test", "train"], validation=0.1, test="validation"))
+    assert splits["test"].equals(whole["validation"])
+    assert len(splits["validation"]) == 2
+    used = pd.concat([splits["train"], splits["validation"]])
+    assert set(used["id"]) == set(whole["train"]["id"]) | set(whole["test"]["id"])
+    assert splits["train"]["id"].is_monotonic_increasing
+
+
+def test_a_file_without_splits_is_carved(tmp_path: Path) -> None:
+    found = many(50)
+    drop("split")(found)
+    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", found), split="", **CARVED))
+    assert [len(splits[name]) for name in SPLITS] == [35, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"validation": "test"}, "both test: choosing a checkpoint and reporting it on the same rows"),
+        ({"test": "train"}, "data.test is train, which data.train has too"),
+        ({"train": ["train", "validation"]}, "data.validation is validation, which data.train has too"),
+        ({"test": 0.6, "validation": 0.4}, "leave nothing to train on"),
+        (
+            {"test": 0.01, "validation": 0.01},
+            "leaves no example for validation and test (12 train, 0 validation, 0 test)",
+        ),
+        ({"test": 0.9, "validation": 0.09}, "leaves no example for train"),
+        ({"split": ""}, "it has no split validation or test. data.train"),
+        ({"train": ["training"]}, "no row that says training"),
+    ],
+)
+def test_splits_that_cannot_be_had_are_refused(tmp_path: Path, keys: Row, said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        data.load_splits(recipe(write(tmp_path / "x.jsonl", rows([f"t{n}" for n in range(36)])), **keys))
+    assert said in str(caught.value)
+
+
+def test_a_file_without_its_column_of_splits_says_what_to_do(tmp_path: Path) -> None:
+    found = rows(list("abcdef"))
+    drop("split")(found)
+    with pytest.raises(DataError, match=r'has no column split; it has id, text, label\. .*set data\.split = ""'):
+        data.load_splits(recipe(write(tmp_path / "x.jsonl", found)))
+
+
+def leaky(folder: Path) -> Path:
+    """Three training texts that are measured on, in other case or with other white space."""
+    texts = [f"text {n}" for n in range(36)]
+    texts[0], texts[3], texts[6], texts[9] = "TEXT  1", "text 2", "Text 2", "text 12"
+    return write(folder / "x.jsonl", rows(texts))
+
+
+def test_training_texts_that_are_measured_on_are_kept_or_dropped(tmp_path: Path) -> None:
+    kept = data.load_splits(recipe(leaky(tmp_path)))
+    dropped = data.load_splits(recipe(leaky(tmp_path), leaks="drop"))
+    assert len(kept["train"]) == 12
+    assert dropped["train"]["id"].tolist() == [f"{n:03d}" for n in range(9, 36, 3)]
+    for name in ("validation", "test"):
+        assert dropped[name].equals(kept[name])
+
+
+def test_a_limit_is_a_sample_with_labels_in_proportion(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.jsonl", sorted(many(200), key=lambda row: str(row["label"])))
+    smaller, larger = (data.load_splits(recipe(path, **CARVED, limit=n)) for n in (8, 16))
+    whole = data.load_splits(recipe(path, **CARVED))
+    for name in SPLITS:
+        assert (len(smaller[name]), len(larger[name])) == (8, 16)
+        assert shares(larger[name]) == shares(smaller[name]) == [0.5, 0.5]
+        assert set(smaller[name]["id"]) < set(larger[name]["id"]) < set(whole[name]["id"])
+        assert whole[name][whole[name]["id"].isin(larger[name]["id"])]["id"].tolist() == larger[name]["id"].tolist()
+
+
+def test_a_limit_above_all_takes_all(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.jsonl", rows([f"t{n}" for n in range(30)]))
+    assert len(data.load_splits(recipe(path, limit=99))["train"]) == 10
 
 
 def frame(*found: tuple[str, str, int]) -> pd.DataFrame:
@@ -233,35 +406,6 @@ def test_a_fingerprint_depends_on_nothing_else() -> None:
     again = frame(*BASE).assign(note="x")
     again.index = pd.Index([7, 8, 9])
     assert data.fingerprint(frame(*BASE)) == data.fingerprint(again)
-
-
-def test_the_audit_counts_repeats_leaks_and_labels() -> None:
-    splits = {
-        "train": frame(("1", "A  good film", 1), ("2", "a good\nfilm", 1), ("3", "dull", 0), ("4", "odd", 1)),
-        "validation": frame(("5", "DULL", 0), ("6", "new", 1)),
-        "test": frame(("7", "a good film ", 1), ("8", "New", 0), ("9", "other", 0), ("10", "odd", 1)),
-    }
-    assert data.audit(splits, LABELS) == {
-        "duplicates": {"train": 1, "validation": 0, "test": 0},
-        "leaks": {"train in validation": 1, "train in test": 3, "validation in test": 1},
-        "balance": {
-            "train": {"negative": 1, "positive": 3},
-            "validation": {"negative": 1, "positive": 1},
-            "test": {"negative": 2, "positive": 2},
-        },
-    }
-
-
-def test_pairs_are_repeats_only_where_both_texts_are() -> None:
-    pairs = pd.DataFrame({"id": list("123"), "text": ["a"] * 3, "text_pair": ["x", "y", "X"], "label": [0, 1, 0]})
-    assert data.audit(dict.fromkeys(SPLITS, pairs), LABELS)["duplicates"]["train"] == 1
-
-
-def test_a_description_states_rows_and_fingerprints(tmp_path: Path) -> None:
-    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", rows([f"t{n}" for n in range(12)]))))
-    assert data.describe(splits, LABELS)["splits"] == {
-        name: {"rows": 4, "sha256": data.fingerprint(found)} for name, found in splits.items()
-    }
 
 
 @pytest.mark.parametrize("text", ["", "x", "ü 🎬", "\0", "\ud800", "x" * 1_000_000])

@@ -214,7 +214,8 @@ def test_a_card_is_cut_at_its_pictures(card: str, parts: list[tuple[str, str]]) 
     assert views.card_parts(card) == parts
 
 
-def test_a_runs_card_has_its_one_picture(run: Run) -> None:
+def test_a_runs_card_has_its_pictures(run: Run) -> None:
     parts = views.card_parts((run.path / "card.md").read_text(encoding="utf-8"))
-    assert [picture for _, picture in parts] == ["evaluation/pictures/confusion.png", ""]
-    assert not re.search("model-index|!\\[", parts[0][0] + parts[1][0])
+    names = ("per_class", "confusion", "reliability", "loss", "metrics")
+    assert [picture for _, picture in parts] == [*(f"evaluation/pictures/{name}.png" for name in names), ""]
+    assert not re.search(r"model-index|!\[", "".join(text for text, _ in parts))

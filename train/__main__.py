@@ -1,5 +1,6 @@
 """The command line: `python -m train --help`."""
 
+import json
 import logging
 import os
 import sys
@@ -37,23 +38,62 @@ Overrides = Annotated[
 
 
 @app.command()
-def fit(recipe: RecipeName, set_: Overrides = None) -> None:
+def fit(
+    recipe: Annotated[str | None, typer.Argument(help="a recipe's name (see `recipes`) or a TOML file")] = None,
+    encoder: Annotated[str | None, typer.Option(help="minilm, a Hub id (user/name@commit) or a folder")] = None,
+    data: Annotated[str | None, typer.Option(help="train on this parquet, CSV or JSON lines file instead")] = None,
+    limit: Annotated[int | None, typer.Option(help="use only so many rows of each split")] = None,
+    set_: Overrides = None,
+    seeds: Annotated[
+        int, typer.Option(help="train so many times, with the recipe's seed and those after it", min=1)
+    ] = 1,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="go on with an interrupted run: recipe/id")] = None,
+) -> None:
     """Train a recipe, measure the result on its test split, and leave a run.
 
     Example: python -m train fit demo --set training.epochs=2
-    """
-    chosen = load_recipe(recipe, set_ or [])  # a mistake in it is told before torch is imported
-    from train.fit import fit as train_recipe
 
-    run = train_recipe(chosen)
-    accuracy = run.record.metrics["splits"]["test"]["accuracy"]
-    tfidf = run.record.data["baselines"]["tfidf"]["accuracy"]["value"]
-    console.print(
-        _bold("Run ", run.name, f": test accuracy {wording.figure(accuracy['value'])} ({wording.interval(accuracy)}),"),
-        f"TF-IDF {wording.figure(tfidf)}.",
-        soft_wrap=True,
-    )
-    console.print(f"Next: python -m train publish {run.name} --repo user/name", soft_wrap=True)
+    Example: python -m train fit imdb --encoder minilm --data reviews.csv --set data.text=review
+
+    A run that was interrupted goes on where it was: python -m train fit --resume demo/20260101-120000-abcd
+    """
+    if (recipe is None) == (resume is None):
+        raise VerdictError("Name either a recipe to train, or with --resume a run to go on with.")
+    given = {"encoder": encoder, "data.file": data, "data.limit": limit}
+    overrides = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None] + (set_ or [])
+    if resume:
+        if overrides or seeds > 1:
+            raise VerdictError("A run is resumed as it was begun: --resume takes no other settings.")
+        found = runs.find(resume)
+        from train.fit import resume as resume_run
+
+        _print_trained(resume_run(found))
+        return
+    chosen = load_recipe(str(recipe), overrides)  # a mistake in it is told before torch is imported
+    from train.seeds import fit_seeds, table
+
+    trained = fit_seeds(chosen, seeds)
+    for run in trained:
+        _print_trained(run)
+    if seeds > 1:
+        console.print(_table(table(trained)))
+
+
+@app.command()
+def reproduce(run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")]) -> None:
+    """Train a run again from what it recorded, and say what differs.
+
+    The exit status is 0 when model and predictions are the same to the byte.
+    """
+    from train.reproduce import reproduce as reproduce_run
+
+    found = reproduce_run(runs.find(run))
+    console.print(_bold("", found.run.name, f": {found.sentence}"), soft_wrap=True)
+    if found.differences:
+        rows = [(name, str(one), str(other)) for name, (one, other) in found.differences.items()]
+        console.print(_table(pd.DataFrame(rows, columns=["What differs", run, found.run.name])))
+    if not found.same:
+        raise typer.Exit(1)
 
 
 @app.command("recipes")
@@ -72,6 +112,49 @@ def list_runs() -> None:
         console.print(f"No runs under {runs.root()} yet. Train one: python -m train fit demo", soft_wrap=True)
         return
     console.print(_table(views.runs_table(found)[list(RUN_COLUMNS)]))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run", metavar="RUN")],
+    second: Annotated[str, typer.Argument(help="the run that it is compared with", metavar="RUN")],
+) -> None:
+    """Compare two runs over the test examples they share: exact McNemar test and paired bootstrap, in words.
+
+    Example: python -m train compare imdb-cased imdb-loop
+    """
+    from core import paired
+    from train.results import apart
+
+    named = {"First": runs.find(first), "Second": runs.find(second)}
+    one, other = (run.record for run in named.values())
+    found = paired.compare(one.predictions(), other.predictions(), one.labels, other.labels)
+    for place, run in named.items():
+        console.print(_bold(f"{place}: ", run.name), soft_wrap=True)
+    differing = "; ".join(
+        f"{key} {mine} and {theirs}" for key, (mine, theirs) in apart(one.recipe, other.recipe).items()
+    )
+    console.print(f"Their recipes differ: {differing}." if differing else "Their recipes are the same.", soft_wrap=True)
+    console.print(_table(paired.table(found)))
+    console.print("A difference is second minus first.", *found.sentences, sep="\n", soft_wrap=True)
+
+
+@app.command()
+def results(
+    output: Annotated[Path, typer.Option("--output", "-o", help="the Markdown page to write")] = Path(
+        "docs/results.md"
+    ),
+) -> None:
+    """Write the page of results from the runs: our figures beside those that others report, baselines and cost."""
+    from core.files import write_text
+    from train.results import page
+
+    found = page([recipes.load(path) for path in sorted(RECIPES.glob("*.toml"), key=lambda path: path.stem)])
+    try:
+        write_text(output, found)
+    except OSError as error:
+        raise VerdictError(f"{output} cannot be written: {error}. -o names another file.") from None
+    console.print(_bold("Results are in ", str(output)), soft_wrap=True)
 
 
 @app.command()
@@ -145,6 +228,17 @@ def load_recipe(name: str, overrides: list[str]) -> Recipe:
     """A recipe that comes with the project, or a TOML file."""
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     return recipes.load(path, overrides)
+
+
+def _print_trained(run: runs.Run) -> None:
+    accuracy = run.record.metrics["splits"]["test"]["accuracy"]
+    tfidf = run.record.data["baselines"]["tfidf"]["accuracy"]["value"]
+    console.print(
+        _bold("Run ", run.name, f": test accuracy {wording.figure(accuracy['value'])} ({wording.interval(accuracy)}),"),
+        f"TF-IDF {wording.figure(tfidf)}.",
+        soft_wrap=True,
+    )
+    console.print(f"Next: python -m train publish {run.name} --repo user/name", soft_wrap=True)
 
 
 def _table(frame: pd.DataFrame) -> Table:

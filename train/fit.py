@@ -13,15 +13,16 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from core import card, data, metrics, predictor, runs
+from core import audit, card, data, metrics, predictor, runs, streaming
 from core.data import Splits
 from core.errors import DataError, RunError
 from core.files import sha256, write_text
 from core.metrics import Outcome
+from core.predictions import Predictions
 from core.predictor import Progress
 from core.recipe import Recipe
 from core.runs import SCHEMA, Run
-from train import baselines, encoders, environment, pictures, precision
+from train import baselines, encoders, environment, pictures, precision, tracking
 from train.cost import measured
 from train.encoders import Encoder
 from train.engines import ENGINES
@@ -35,6 +36,7 @@ MEASURED = ("validation", "test")
 
 def fit(recipe: Recipe) -> Run:
     """Train `recipe` and measure the result. Raises VerdictError; what was written until then looks incomplete."""
+    tracking.require(recipe)
     splits, encoder = data.load_splits(recipe), _encoder(recipe)
     settings = recipe.training.model_copy(update={"precision": precision.choose(recipe.training.precision)})
     recipe = recipe.model_copy(update={"encoder": encoder.name, "training": settings})
@@ -54,6 +56,7 @@ def resume(run: Run) -> Run:
     if run.complete:
         raise RunError(f"{run.name} is complete: there is nothing to resume. `fit` trains its recipe anew.")
     recipe = run.record.recipe
+    tracking.require(recipe)
     splits, encoder = data.load_splits(recipe), _encoder(recipe)
     with _guarded(run):
         if not (run.path / "data.json").is_file():
@@ -72,13 +75,21 @@ def _encoder(recipe: Recipe) -> Encoder:
 
 def _described(splits: Splits, recipe: Recipe) -> dict[str, Any]:
     log.info("Audit and baselines")
-    return data.describe(splits, recipe.labels) | {"baselines": baselines.score(splits, recipe)}
+    described = audit.describe(splits, recipe.labels) | {"baselines": baselines.score(splits, recipe)}
+    if recipe.data.url:  # the only revision that such a source has
+        described["origins"] = streaming.origins(recipe.data, recipe.labels)
+    return described
 
 
 def _finish(run: Run, recipe: Recipe, splits: Splits, encoder: Encoder) -> None:
     phases: dict[str, Any] = {}
-    with measured(phases, "training"):
-        cost = _train(Job(recipe, splits, encoder, run, run.log))
+    with measured(phases, "training"), tracking.open(recipe, run) as tracked:
+
+        def log_entry(entry: dict[str, Any]) -> None:
+            run.log(entry)
+            tracked.log(entry)
+
+        cost = _train(Job(recipe, splits, encoder, run, log_entry))
     described = run.record.data
     with measured(phases, "prediction"):
         described["audit"]["truncated"] = _predict(run, splits)
@@ -128,7 +139,7 @@ def _complete(run: Run, recipe: Recipe) -> None:
     derived = {
         "schema": SCHEMA,
         "labels": list(recipe.labels),
-        "splits": {name: _summary(run, name, recipe) for name in MEASURED},
+        "splits": {name: _summary(found, recipe) for name, found in audit.measured(run.record).items()},
     }
     pictures.write(run, derived)
     derived["sha256"] = {
@@ -141,8 +152,7 @@ def _complete(run: Run, recipe: Recipe) -> None:
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)  # a complete run is never resumed
 
 
-def _summary(run: Run, split: str, recipe: Recipe) -> dict[str, Any]:
-    found = run.record.predictions(split)
+def _summary(found: Predictions, recipe: Recipe) -> dict[str, Any]:
     return metrics.summary(Outcome.of_logits(found.logits, found.label), recipe.labels)
 
 

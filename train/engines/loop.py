@@ -110,9 +110,10 @@ class _Training:
         ):
             self.losses.append(self._step(examples))
             self.step += 1
-            if len(self.losses) == LOG_STEPS:
+            checkpoint = self.step % self.settings.checkpoint_steps == 0
+            if checkpoint or self.step % LOG_STEPS == 0:
                 self._log_loss()
-            if self.step % self.settings.checkpoint_steps == 0:
+            if checkpoint and self.step % self.steps_per_epoch:  # an epoch's end is stored after the look at validation
                 self.save()
 
     def end_epoch(self) -> None:
@@ -128,7 +129,7 @@ class _Training:
         self.save()
 
     def save(self) -> None:
-        """Write a checkpoint, in one file and at once: a crash leaves the one before."""
+        """Write a checkpoint, in one file and at once: a crash leaves the one before. No loss waits to be logged."""
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -137,7 +138,7 @@ class _Training:
             "selection": self.selection.state(),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all(),
-            "progress": (self.epoch, self.step, self.losses, self.seconds),
+            "progress": (self.epoch, self.step, self.seconds),
         }
         write_atomically(self._checkpoint, lambda path: torch.save(state, path))
 
@@ -154,7 +155,7 @@ class _Training:
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state_all(state["random_cuda"])
-        self.epoch, self.step, self.losses, self._before = state["progress"]
+        self.epoch, self.step, self._before = state["progress"]
 
     @property
     def _checkpoint(self) -> Path:

@@ -170,6 +170,10 @@ class _Progress(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._trainer.average.update()
+        # A loss is averaged since the last log: at a checkpoint none may be under way.
+        control.should_log |= control.should_save
+        # The last step of an epoch is stored after the look at validation: a run resumed from there must not skip it.
+        control.should_save &= not (state.epoch or 0.0).is_integer()
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         control.should_log = control.should_save = True

@@ -1,0 +1,344 @@
+"""Both engines: the same bytes again, the same bytes after a crash, and the same steps with less memory."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from core import metrics, predictor, recipe, runs
+from core.errors import DataError, RecipeError, RunError
+from core.files import sha256
+from core.predictor import WEIGHTS
+from core.recipe import Recipe
+from core.runs import Run
+from train import cost, precision
+from train.engines import ENGINES
+from train.engines.average import Average
+from train.engines.batches import LengthGrouped
+from train.engines.selection import Selection
+from train.fit import fit, resume
+
+# Everything that must be the same again is in play: dropout's random numbers, an average, pieces of a batch.
+SETTINGS = (
+    "training.dropout=0.1",
+    "training.average=0.9",
+    "training.micro_batch=4",
+    "training.precision=fp32",
+    "training.checkpoint_steps=7",
+    "training.patience=8",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_resamples() -> Iterator[None]:
+    """Intervals are not what is tested here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(metrics, "RESAMPLES", 5)
+        yield
+
+
+def load(tiny: Path, engine: str, *overrides: str) -> Recipe:
+    return recipe.load(tiny, [f"engine={engine}", *SETTINGS, *overrides])
+
+
+@pytest.fixture(scope="module", params=list(ENGINES))
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: Path, engine: str) -> Run:
+    """A run of the engine that nothing interrupted."""
+    return fit(load(tiny, engine))
+
+
+def weights(run: Run) -> str:
+    return sha256(run.model / WEIGHTS)
+
+
+def history(run: Run) -> list[dict[str, Any]]:
+    return run.record.history
+
+
+def test_a_second_run_gives_the_same_bytes(tiny: Path, engine: str, whole: Run) -> None:
+    again = fit(load(tiny, engine))
+    assert weights(again) == weights(whole)
+    assert history(again) == history(whole)
+    assert again.record.metrics["splits"] == whole.record.metrics["splits"]
+
+
+def test_another_seed_gives_another_model(tiny: Path, engine: str, whole: Run) -> None:
+    assert weights(fit(load(tiny, engine, "seed=43", "training.epochs=1"))) != weights(whole)
+
+
+FIT = """
+import sys
+from pathlib import Path
+from core import recipe, runs
+from train.fit import fit, resume
+if sys.argv[1] == "resume":
+    resume(runs.find(sys.argv[2]))
+else:
+    fit(recipe.load(Path(sys.argv[1]), sys.argv[2:]))
+"""
+
+
+def kill_at(lines: int, root: Path, *words: str) -> Run:
+    """Train in another process and kill it once the history has so many lines; returns what is left of the run."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FIT, *words], env=os.environ | {"VERDICT_RUNS": str(root)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while process.poll() is None:
+        if any(path.read_bytes().count(b"\n") >= lines for path in root.glob("*/*/history.jsonl")):
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    _, said = process.communicate()
+    assert process.returncode == -signal.SIGKILL, said.decode()
+    (run,) = runs.every()
+    return run
+
+
+def test_a_run_killed_three_times_ends_with_the_same_bytes(
+    tiny: Path, engine: str, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
+    moments = sorted(random.Random(engine).sample(range(1, len(history(whole)) - 1), 3))
+    run = kill_at(moments[0], tmp_path, str(tiny), f"engine={engine}", *SETTINGS)
+    for moment in moments[1:]:
+        assert not run.complete
+        kill_at(moment, tmp_path, "resume", run.name)
+    resumed = resume(runs.find(run.name))
+    assert resumed.complete
+    assert weights(resumed) == weights(whole)
+    assert history(resumed) == history(whole)
+    assert resumed.record.metrics["splits"] == whole.record.metrics["splits"]
+    assert not (resumed.path / "checkpoints").exists()
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(
+    tiny: Path, engine: str, whole: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = begin(tiny, engine, monkeypatch)
+    assert weights(resume(begun)) == weights(whole)
+
+
+def begin(tiny: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run that stopped where training would begin."""
+    with monkeypatch.context() as patched:
+        patched.setitem(ENGINES, engine, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit(load(tiny, engine))
+    return runs.every()[0]
+
+
+def interrupted(*_: Any) -> dict[str, Any]:
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_names_the_way_to_go_on(
+    tiny: Path, engine: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = begin(tiny, engine, monkeypatch)
+    assert not begun.complete
+    assert f"python -m train fit --resume {begun.name}" in caplog.text
+
+
+def test_a_complete_run_is_not_resumed(whole: Run) -> None:
+    with pytest.raises(RunError, match="there is nothing to resume"):
+        resume(whole)
+
+
+def test_a_run_whose_data_changed_is_not_resumed(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))  # what is spoilt here must be nobody else's newest run
+    begun = begin(tiny, "loop", monkeypatch)
+    found = json.loads((begun.path / "data.json").read_text())
+    found["splits"]["train"]["sha256"] = "0" * 64
+    (begun.path / "data.json").write_text(json.dumps(found))
+    with pytest.raises(DataError, match="changed since it began"):
+        resume(runs.find(begun.name))
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
+    begun = begin(tiny, "loop", monkeypatch)
+
+    def again(*_: Any) -> dict[str, Any]:
+        resume(runs.find(begun.name))
+        return {}
+
+    monkeypatch.setitem(ENGINES, "loop", again)
+    with pytest.raises(RunError, match="is being trained by another process"):
+        resume(begun)
+
+
+def test_running_out_of_memory_halves_what_is_read_at_a_time(
+    tiny: Path, engine: str, whole: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, tried = ENGINES[engine], list[int]()
+
+    def cramped(job: Any, micro_batch: int) -> dict[str, Any]:
+        tried.append(micro_batch)
+        if micro_batch > 4:
+            raise RuntimeError(
+                "[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"
+            )
+        return train(job, micro_batch)
+
+    monkeypatch.setitem(ENGINES, engine, cramped)
+    run = fit(load(tiny, engine, "training.micro_batch=0"))
+    assert tried == [8, 4]
+    assert run.record.environment["cost"]["micro_batch"] == 4
+    assert weights(run) == weights(whole)  # which read 4 at a time from the start: the same steps
+
+
+@pytest.mark.parametrize("words", ["No space left on device (os error 28)", "PytorchStreamWriter failed writing file"])
+def test_a_full_disk_is_said(tiny: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> dict[str, Any]:
+        raise RuntimeError(words)
+
+    monkeypatch.setitem(ENGINES, "loop", full)
+    with pytest.raises(RunError, match=r"The disk is full.*Make room, then: python -m train fit --resume tiny/"):
+        fit(load(tiny, "loop"))
+
+
+def test_pieces_of_a_batch_make_the_same_step_as_the_whole(tiny: Path, engine: str) -> None:
+    """But for the rounding of sums in another order; without dropout, whose numbers differ."""
+    losses = []
+    for pieces in (8, 2):
+        plain = (
+            f"training.micro_batch={pieces}",
+            "training.dropout=0.0",
+            "training.attention_dropout=0.0",
+            "training.epochs=1",
+            "training.average=0",
+        )
+        losses.append(
+            [entry["validation_loss"] for entry in history(fit(load(tiny, engine, *plain))) if entry["kind"] == "epoch"]
+        )
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_the_engines_read_the_texts_in_the_same_order(tiny: Path) -> None:
+    """Their heads differ, so scores do too; rates and steps do not."""
+    logged = [history(fit(load(tiny, name, "training.epochs=1"))) for name in ENGINES]
+    steps = [[(each["step"], each["epoch"]) for each in entries] for entries in logged]
+    assert steps[0] == steps[1]
+
+
+def test_the_loop_engines_model_loads_like_any_other(tiny: Path) -> None:
+    run = fit(load(tiny, "loop", "training.epochs=1"))
+    config = json.loads((run.model / "config.json").read_text())
+    assert config["model_type"] == "verdict_cls"
+    assert "auto_map" not in config
+    found = predictor.load(run.model)
+    assert found.labels == ("negative", "positive")
+    assert found.predict(["a lovely film"]).logits.shape == (1, 2)
+
+
+def test_frozen_parameters_stay_as_they_were(tiny: Path, engine: str) -> None:
+    from safetensors.torch import load_file
+
+    run = fit(load(tiny, engine, "training.epochs=1", 'training.frozen=["embeddings."]'))
+    before = load_file(tiny.parent / "encoder" / WEIGHTS)
+    after = {name.partition(".")[2]: each for name, each in load_file(run.model / WEIGHTS).items()}
+    for name, values in before.items():
+        if name in after:
+            assert torch.equal(values, after[name]) == name.startswith("embeddings."), name
+
+
+def test_a_name_that_no_parameter_has_is_refused(tiny: Path, engine: str) -> None:
+    with pytest.raises(RecipeError, match="no parameter of the encoder starts with nowhere"):
+        fit(load(tiny, engine, 'training.frozen=["nowhere"]'))
+
+
+def test_training_stops_when_validation_gets_no_better(tiny: Path, engine: str) -> None:
+    run = fit(load(tiny, engine, "training.patience=1", "training.learning_rate=0.05"))
+    epochs = [each["validation_loss"] for each in history(run) if each["kind"] == "epoch"]
+    assert len(epochs) < 8
+    assert epochs[-1] >= min(epochs[:-1])
+
+
+@pytest.mark.parametrize("given", [[3.0, 2.0, 2.5, 2.0, 1.0], [1.0], [1.0, 1.0, 1.0]])
+def test_selection_keeps_the_lowest_loss(given: list[float]) -> None:
+    found = Selection(patience=2)
+    kept = [step for step, loss in enumerate(given) if found.offer(loss, step)]
+    assert kept[-1] == given.index(min(given)) == found.best_step
+    assert found.best_loss == min(given)
+    assert Selection(**found.state()) == found
+
+
+def test_patience_counts_epochs_since_the_best() -> None:
+    found = Selection(patience=2)
+    assert [(found.offer(loss, 0), found.exhausted) for loss in (2.0, 3.0, 1.0, 1.5, 1.0)] == [
+        (True, False), (False, False), (True, False), (False, False), (False, True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "size"), [(1, 4), (4, 4), (5, 4), (1000, 4), (803, 16)])
+def test_every_text_is_read_once_and_beside_its_like(n: int, size: int) -> None:
+    lengths = [random.Random(n + row).randint(5, 200) for row in range(n)]
+    order = LengthGrouped(lengths, size, seed=1)
+    rows = list(order)
+    assert sorted(rows) == list(range(n))
+    assert rows == list(order)
+    batches = [rows[start : start + size] for start in range(0, n, size)]
+    assert max(lengths) in [lengths[row] for row in batches[0]] or n % size
+    padded = sum(max(lengths[row] for row in batch) * len(batch) for batch in batches)
+    assert padded <= 1.15 * sum(lengths) or n < 100
+    order.set_epoch(1)
+    assert list(order) != rows or n < 100
+
+
+def test_the_average_follows_its_formula_and_gives_the_weights_back() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(1.0)
+    average = Average(layer, keep=0.9)
+    layer.weight.data.fill_(2.0)
+    average.update()
+    with average.applied():
+        assert layer.weight.item() == pytest.approx(0.9 * 1 + 0.1 * 2)
+    assert layer.weight.item() == 2.0
+    assert Average(layer, keep=0.0).state() == []
+
+
+@pytest.mark.parametrize(("fp32", "bf16", "chosen"), [(1.0, 0.5, "bf16"), (1.0, 0.9, "fp32"), (1.0, 3.0, "fp32")])
+def test_bf16_is_chosen_where_it_is_measured_to_be_faster(
+    fp32: float, bf16: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(precision, "_seconds", {torch.float32: fp32, torch.bfloat16: bf16}.__getitem__)
+    assert precision.choose("auto") == chosen
+    assert [precision.choose(name) for name in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+def test_the_measurement_takes_a_moment() -> None:
+    assert 0 < precision._seconds(torch.float32) < 5
+
+
+def test_bf16_trains(tiny: Path, engine: str) -> None:
+    run = fit(load(tiny, engine, "training.precision=bf16", "training.epochs=1"))
+    assert run.record.recipe.training.precision == "bf16"
+
+
+def test_each_phase_has_a_peak_of_its_own() -> None:
+    phases: dict[str, Any] = {}
+    with cost.measured(phases, "large"):
+        held: Callable[[], int] = bytearray(200_000_000).__len__
+    size = held()
+    del held
+    with cost.measured(phases, "small"):
+        pass
+    assert phases["large"]["peak_memory_bytes"] - phases["small"]["peak_memory_bytes"] > size / 2
+    assert phases["large"]["seconds"] >= 0

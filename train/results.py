@@ -1,0 +1,223 @@
+"""The runs on this machine -> a page of results beside the figures that others report. Nothing in it is typed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import recipe as recipes
+from core import runs
+from core.audit import WITHOUT_LEAKS
+from core.errors import VerdictError
+from core.metrics import METRICS
+from core.recipe import Recipe
+from core.runs import Run
+from core.wording import as_markdown, figure, interval
+from train.seeds import mean_and_deviation
+
+NO_MATTER = ("title", "publish", "reported", "track")
+"""Parts of a recipe that move no score."""
+
+COLUMNS = (
+    "recipe", "encoder", "engine", "n test", "accuracy", "F1 (macro)", "reported accuracy", "TF-IDF", "majority",
+    "accuracy without leaked rows", "minutes", "tokens per second", "peak GiB",
+)  # fmt: skip
+
+HEADER = """# Results
+
+Written by `python -m train results` from the runs that are on this machine; what is changed here by hand is lost.
+
+Accuracy and F1 are of the test split, with their 95% interval; of several seeds, the mean ± the standard deviation of a
+single run. *Reported* is what others report for the recipe. TF-IDF (with logistic regression) and majority (always the
+commonest label) are the accuracies of baselines on the same test split. A leaked row is one whose text stands in the
+training or the validation split, too. Minutes and tokens per second are those of training, a mean over seeds; peak
+memory is the largest of any seed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the page needs of a complete run."""
+
+    name: str
+    recipe: Recipe
+    test: Mapping[str, Any]
+    """the split's entry in metrics.json"""
+    without_leaks: Mapping[str, Any]
+    """the same without leaked rows; empty where the run has none"""
+    data: str
+    """SHA-256 of the test split"""
+    tfidf: float
+    majority: float
+    minutes: float
+    tokens_per_second: float
+    peak_gib: float
+    machine: str
+
+    @property
+    def group(self) -> str:
+        """Equal for runs that differ in nothing but the seed."""
+        kept = {key: value for key, value in recipes.flat(self.recipe).items() if _matters(key) and key != "seed"}
+        return json.dumps([kept, self.data])
+
+
+Groups = list[list[Entry]]
+"""Runs that differ in nothing but the seed, together."""
+
+
+def page(shipped: Sequence[Recipe]) -> str:
+    """The whole page: the `shipped` recipes in their order, then those that come from elsewhere."""
+    groups, damaged = _groups()
+    rows, sections = [], []
+    for recipe in [*shipped, *_others(groups, shipped)]:
+        found = [group for group in groups if group[0].recipe.name == recipe.name]
+        rows += [_row(group, recipe.reported) for group in found] or [_no_row(recipe)]
+        sections.append(_section(recipe, found))
+    left_out = [f"Left out: `{name}`. {as_markdown(why)}" for name, why in damaged]
+    return "\n\n".join([HEADER, _table(COLUMNS, rows), *sections, *left_out]) + "\n"
+
+
+def apart(one: Recipe, other: Recipe) -> dict[str, tuple[str, str]]:
+    """The settings that could move a score and in which two recipes differ, with both values as text."""
+    found = recipes.differences(one, other)
+    return {key: (_shown(key, mine), _shown(key, theirs)) for key, (mine, theirs) in found.items() if _matters(key)}
+
+
+def _groups() -> tuple[Groups, list[tuple[str, str]]]:
+    """The newest complete run of each recipe, encoder, engine and seed, grouped; and which are damaged, and why."""
+    groups: dict[str, list[Entry]] = {}
+    damaged, seen = [], set()
+    for run in [run for run in runs.every() if run.complete]:
+        try:
+            recipe = run.record.recipe
+            if (key := (recipe.name, recipe.encoder, recipe.engine, recipe.seed)) not in seen:
+                entry = _entry(run)
+                groups.setdefault(entry.group, []).append(entry)
+                seen.add(key)
+        except VerdictError as error:
+            damaged.append((run.name, str(error)))
+        except (LookupError, TypeError, ValueError):
+            damaged.append((run.name, "Its metrics, data or environment lack a figure that they must hold."))
+    ordered = [sorted(group, key=lambda entry: entry.recipe.seed) for group in groups.values()]
+    return sorted(ordered, key=lambda group: (*_names(group[0].recipe), group[0].recipe.seed)), damaged
+
+
+def _others(groups: Groups, shipped: Sequence[Recipe]) -> list[Recipe]:
+    """The recipe of a group's first run, for every name that is not among those shipped."""
+    known = {recipe.name for recipe in shipped}
+    return list(
+        {group[0].recipe.name: group[0].recipe for group in groups if group[0].recipe.name not in known}.values()
+    )
+
+
+def _entry(run: Run) -> Entry:
+    """Raises VerdictError, LookupError, TypeError or ValueError where the run is damaged."""
+    record = run.record
+    splits, environment, cost = record.metrics["splits"], record.environment, record.environment["cost"]
+    device = [] if environment["device"] == "cpu" else [environment["device"]]
+    return Entry(
+        name=run.name,
+        recipe=record.recipe,
+        test=splits["test"],
+        without_leaks=splits.get(WITHOUT_LEAKS, {}),
+        data=record.data["splits"]["test"]["sha256"],
+        tfidf=float(record.data["baselines"]["tfidf"]["accuracy"]["value"]),
+        majority=float(record.data["baselines"]["majority"]["accuracy"]["value"]),
+        minutes=cost["train_seconds"] / 60,
+        tokens_per_second=float(cost["tokens_per_second"]),
+        peak_gib=cost["peak_memory_bytes"] / 2**30,
+        machine=", ".join([*device, environment["processor"], f"{environment['threads']} threads"]),
+    )
+
+
+def _row(group: Sequence[Entry], reported: Mapping[str, float]) -> tuple[str, ...]:
+    """The group's line of the table."""
+    newest = group[0]
+    tests, clean = [entry.test for entry in group], [entry.without_leaks for entry in group]
+    return (
+        *_names(newest.recipe),
+        f"{newest.test['n']:,}",
+        _score(tests, "accuracy"),
+        _score(tests, "f1_macro"),
+        figure(reported.get("accuracy")),
+        figure(newest.tfidf),
+        figure(newest.majority),
+        _score(clean, "accuracy"),
+        figure(float(np.mean([entry.minutes for entry in group]))),
+        f"{np.mean([entry.tokens_per_second for entry in group]):,.0f}",
+        f"{max(entry.peak_gib for entry in group):.2f}",
+    )
+
+
+def _no_row(recipe: Recipe) -> tuple[str, ...]:
+    empty = ["–"] * len(COLUMNS)
+    empty[:3] = _names(recipe)
+    empty[COLUMNS.index("accuracy")] = "not trained yet"
+    empty[COLUMNS.index("reported accuracy")] = figure(recipe.reported.get("accuracy"))
+    return tuple(empty)
+
+
+def _names(recipe: Recipe) -> tuple[str, str, str]:
+    return recipe.name, _shown("encoder", recipe.encoder), recipe.engine
+
+
+def _score(splits: Sequence[Mapping[str, Any]], name: str) -> str:
+    """A metric of a split, with its interval; of several, mean ± standard deviation."""
+    found = [split[name] for split in splits if name in split]
+    if not found:
+        return "–"
+    mean, deviation = mean_and_deviation([entry["value"] for entry in found])
+    if deviation is None:
+        return f"{figure(mean)} ({interval(found[0])})"
+    return f"{figure(mean)} ± {figure(deviation)}, {len(found)} seeds"
+
+
+def _section(recipe: Recipe, groups: Groups) -> str:
+    """A recipe's part of the page: which runs, with which settings, and every metric that is reported."""
+    parts = [f"## {recipe.name}", f"{recipe.title}."]
+    parts += [_described(group, recipe) for group in groups] or [
+        f"Not trained yet: `python -m train fit {recipe.name}`."
+    ]
+    if recipe.reported:
+        columns = ["metric", "reported", *(" ".join(_names(group[0].recipe)[1:]) for group in groups)]
+        parts.append(_table(columns, [_reported_row(*each, groups) for each in recipe.reported.items()]))
+    return "\n\n".join(parts)
+
+
+def _described(group: Sequence[Entry], recipe: Recipe) -> str:
+    """Which runs these are, where they were trained, and which of their settings are not `recipe`'s."""
+    _, encoder, engine = _names(group[0].recipe)
+    made = ", ".join(f"`{entry.name}` (seed {entry.recipe.seed})" for entry in group)
+    machines = "; ".join(sorted({entry.machine for entry in group}))
+    other = {key: values for key, values in apart(group[0].recipe, recipe).items() if key != "seed"}
+    listed = "; ".join(f"`{key}` {mine}, not {theirs}" for key, (mine, theirs) in other.items())
+    settings = f"Other settings than the recipe's: {listed}." if other else "All settings are the recipe's."
+    return f"**{encoder}, {engine}**: {made}, on {machines}. {settings}"
+
+
+def _reported_row(metric: str, value: float, groups: Groups) -> tuple[str, ...]:
+    title = METRICS[metric].title if metric in METRICS else metric
+    return (title, figure(value), *(_score([entry.test for entry in group], metric) for group in groups))
+
+
+def _matters(key: str) -> bool:
+    return key.split(".")[0] not in NO_MATTER
+
+
+def _shown(key: str, value: Any) -> str:
+    """A setting as text; commits are short, and of a file or a folder only the name is said."""
+    if isinstance(value, str) and key in ("encoder", "data.hub", "data.file"):
+        name, at, commit = value.partition("@")
+        value = f"{name}@{commit[:7]}" if at else Path(name).name
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
+    return str(value) or "nothing"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first three columns of a wide one hold words, the others figures."""
+    words = 3 if columns is COLUMNS else 1
+    lines = [columns, ["---"] * words + ["---:"] * (len(columns) - words), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

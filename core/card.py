@@ -64,6 +64,7 @@ def render(record: Record, derived: Mapping[str, Any], repo: str = THIS_MODEL) -
         cost=_cost(record.environment),
         repo=repo,
         example=_example(recipe),
+        engine=recipe.engine,
         max_tokens=recipe.training.max_tokens,
         recipe_name=recipe.name,
     )

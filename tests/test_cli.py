@@ -20,7 +20,9 @@ from train.__main__ import RECIPES
 Outcome = tuple[int, str, str]
 Cli = Callable[..., Outcome]
 
-COMMANDS = ["fit", "recipes", "runs", "publish", "verify", "localhub", "demo"]
+COMMANDS = [
+    "fit", "reproduce", "recipes", "runs", "publish", "verify", "compare", "results", "localhub", "demo",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -67,6 +69,9 @@ def test_help_lists_every_command(call: Cli) -> None:
 # What a newcomer finds in a command's help beside the list of its options.
 TEACHES = {
     "fit": "python -m train fit demo",
+    "reproduce": "same to the byte",
+    "compare": "McNemar",
+    "results": "others report",
     "recipes": "recipes that come with the project",
     "runs": "newest first",
     "publish": "HF_TOKEN",
@@ -172,7 +177,17 @@ def test_a_mistake_is_told_without_a_traceback(call: Cli, no_runs: Path, words: 
 
 
 @pytest.mark.parametrize(
-    "words", [["fit"], ["publish", "x"], ["verify"], ["nope"], ["runs", "--nope"], ["demo", "--port", "x"]]
+    "words",
+    [
+        ["fit"],
+        ["fit", "demo", "--resume", "demo/x"],
+        ["fit", "--resume", "demo/x", "--limit", "3"],
+        ["publish", "x"],
+        ["verify"],
+        ["nope"],
+        ["runs", "--nope"],
+        ["demo", "--port", "x"],
+    ],
 )
 def test_a_wrong_call_shows_the_usage(call: Cli, words: list[str]) -> None:
     status, _, err = call(*words)
@@ -294,3 +309,27 @@ def test_a_recipe_that_cannot_be_trained_is_told_at_once(
     assert said in err
     assert "Traceback" not in out + err
     assert runs.every() == []
+
+
+def test_a_run_is_trained_again_and_compared(call: Cli, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "RESAMPLES", 5)
+    status, out, _ = call("reproduce", run.name)
+    assert status == 0
+    assert "the same to the byte, weights and predictions" in out
+    assert "What differs" not in out
+
+
+def test_what_differs_in_a_reproduction_is_said(
+    call: Cli, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "RESAMPLES", 5)
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
+    shutil.copytree(run.path, tmp_path / run.name)
+    recipe_file = tmp_path / run.name / "recipe.toml"
+    recipe_file.write_text(
+        recipe_file.read_text().replace("epochs = 8", "epochs = 1")
+    )  # as if it had been tampered with
+    status, out, _ = call("reproduce", run.name)
+    assert status == 1
+    assert "not the same bytes" in out
+    assert "weights" in out

@@ -63,6 +63,68 @@ def test_another_process_without_our_code_gets_the_same_scores(run: Run, publish
         assert all(abs(ours[each["label"]] - each["score"]) < 1e-4 for each in theirs)
 
 
+@pytest.fixture(scope="module")
+def loop_published(tiny: Path) -> str:
+    """A publication of the loop engine: `demo/loop@commit`."""
+    from core import recipe
+    from train.fit import fit
+    from train.publish import publish
+
+    return f"demo/loop@{publish(fit(recipe.load(tiny, ['engine=loop', 'name=tiny-loop'])), 'demo/loop')}"
+
+
+def test_a_loop_model_verifies_as_identical(loop_published: str, no_runs: Path) -> None:
+    assert verify.verify(loop_published)["verdict"]["kind"] == Kind.IDENTICAL
+
+
+def test_a_loop_model_is_used_in_the_app(loop_published: str, no_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERDICT_MODELS", loop_published)
+    app = AppTest.from_file(str(PROJECT / "pages" / "Classify.py"), default_timeout=60).run()
+    app.text_area(key="text").input("a lovely film").run()
+    assert not app.exception
+    assert not app.error
+    assert app.header[0].value in ("negative", "positive")
+
+
+def test_another_process_reads_a_loop_model_with_the_cards_own_lines(loop_published: str, tmp_path: Path) -> None:
+    repo, commit = hub.split_name(loop_published)
+    card = (hub.fetch(repo, str(commit)).folder / "README.md").read_text(encoding="utf-8")
+    lines = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert lines
+    assert "import core.cls_head" in lines[1]
+    script = (
+        lines[1].replace("<commit>", str(commit))
+        + "\nimport json; print(json.dumps(classify(['a lovely film'], top_k=None)))"
+    )
+    environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = {each["label"]: each["score"] for each in json.loads(done.stdout)[0]}
+    model = predictor.load(hub.fetch(repo, str(commit)).folder)
+    ours = dict(zip(model.labels, predictor.classify(model, "a lovely film").probabilities, strict=True))
+    assert theirs == pytest.approx(ours, abs=1e-4)
+
+
+def test_the_goodreads_recipe_trains_over_a_bad_connection(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import recipe, transfer
+    from tests import bookshelf
+    from train.fit import fit
+
+    monkeypatch.setattr(transfer, "FIRST_WAIT", 0.001)
+    with bookshelf.serving() as shelf:
+        for genre in bookshelf.GENRES:
+            shelf.put(genre, bookshelf.lines(genre, 60))
+            shelf.faults[f"/{genre}.json.gz"] = [bookshelf.Fault(status=503), bookshelf.Fault(cut=2000)]
+        small = [f"encoder={tiny.parent / 'encoder'}", f"data.url={shelf.url}", "data.sample=40"]
+        small += ["training.max_tokens=32", "training.epochs=1"]
+        run = fit(recipe.load(PROJECT / "train/recipes/goodreads.toml", small))
+    assert run.record.labels == bookshelf.GENRES
+    assert [run.record.data["splits"][name]["rows"] for name in ("train", "validation", "test")] == [224, 32, 64]
+    assert set(run.record.data["origins"]) == set(bookshelf.GENRES)
+
+
 def test_the_evaluation_page_shows_what_the_predictions_say(run: Run) -> None:
     """Recomputed from the parquet file with pandas and scikit-learn alone."""
     stored = pd.read_parquet(run.path / "predictions" / "test.parquet")

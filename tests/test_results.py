@@ -1,6 +1,7 @@
 """The page of results: every figure on it comes from the runs, and what is missing is said."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -204,7 +205,8 @@ def test_a_page_that_cannot_be_written_is_told(no_runs: Path, tmp_path: Path) ->
         CliRunner().invoke(cli.app, ["results", "-o", str(tmp_path / "file" / "page.md")], catch_exceptions=False)
 
 
-def test_a_real_run_has_all_that_the_page_needs(run: Run) -> None:
+def test_a_real_run_has_all_that_the_page_needs(run: Run, no_runs: Path) -> None:
+    shutil.copytree(run.path, no_runs / run.name)
     page = results.page([run.record.recipe])
     assert "Left out" not in page
     assert f"`{run.name}` (seed 42)" in page

@@ -165,7 +165,7 @@ READ: dict[str, Callable[[Run], object]] = {
 @pytest.mark.parametrize("name", READ)
 @pytest.mark.parametrize("content", [b"\xff\xfe\n", b"{\n", b"5\n"], ids=["not utf-8", "broken", "a number"])
 def test_a_damaged_file_is_named(copy: Run, name: str, content: bytes) -> None:
-    (copy.path / "verifications").mkdir()
+    (copy.path / "verifications").mkdir(exist_ok=True)
     (copy.path / name).write_bytes(content)
     with pytest.raises(Exception, match=Path(name).name) as caught:
         READ[name](copy)

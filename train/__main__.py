@@ -58,12 +58,12 @@ def fit(
     A run that was interrupted goes on where it was: python -m train fit --resume demo/20260101-120000-abcd
     """
     if (recipe is None) == (resume is None):
-        raise VerdictError("Name either a recipe to train, or with --resume a run to go on with.")
+        raise typer.BadParameter("name either a recipe to train, or with --resume a run to go on with.")
     given = {"encoder": encoder, "data.file": data, "data.limit": limit}
     overrides = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None] + (set_ or [])
     if resume:
         if overrides or seeds > 1:
-            raise VerdictError("A run is resumed as it was begun: --resume takes no other settings.")
+            raise typer.BadParameter("a run is resumed as it was begun: --resume takes no other settings.")
         found = runs.find(resume)
         from train.fit import resume as resume_run
 

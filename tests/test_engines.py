@@ -213,6 +213,41 @@ def test_a_full_disk_is_said(tiny: Path, words: str, monkeypatch: pytest.MonkeyP
         fit(load(tiny, "loop"))
 
 
+def test_ctrl_c_in_training_names_the_way_to_go_on(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
+    command = [sys.executable, "-m", "train", "fit", str(tiny), "--set", "training.epochs=500"]
+    process = subprocess.Popen(
+        [*command, "--set", "training.patience=500"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # As a terminal starts it; what starts tests may ignore interruptions, which is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    while process.poll() is None and not list(tmp_path.glob("*/*/history.jsonl")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    (run,) = runs.every()
+    assert process.returncode != 0
+    assert f"python -m train fit --resume {run.name}" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not run.complete
+
+
+def test_a_disk_that_is_really_full_loses_nothing(
+    tiny: Path, engine: str, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n{FIT}"
+    done = subprocess.run(
+        [sys.executable, "-c", limited, str(tiny), f"engine={engine}", *SETTINGS],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    (run,) = runs.every()
+    assert done.returncode == 1
+    assert f"Make room, then: python -m train fit --resume {run.name}" in done.stderr
+    assert not run.complete
+    assert weights(resume(run)) == weights(whole)
+
+
 def test_pieces_of_a_batch_make_the_same_step_as_the_whole(tiny: Path, engine: str) -> None:
     """But for the rounding of sums in another order; without dropout, whose numbers differ."""
     losses = []

@@ -180,6 +180,7 @@ def _guarded(run: Run) -> Iterator[None]:
 
 
 def _disk_is_full(error: BaseException) -> bool:
-    # torch and safetensors tell it in words only.
+    # torch and safetensors tell it in words only, torch sometimes by the place in its own code that writes files.
+    words = ("No space left", "File too large", "PytorchStreamWriter", "inline_container.cc")
     known = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return known or any(words in str(error) for words in ("No space left", "File too large", "PytorchStreamWriter"))
+    return known or any(each in str(error) for each in words)

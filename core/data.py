@@ -17,8 +17,6 @@ import pandas as pd
 from core import sources
 from core.errors import DataError
 from core.recipe import Data, Recipe
-from core.sources import PROJECT as PROJECT
-from core.sources import read_parquet as read_parquet
 
 log = logging.getLogger("verdict")
 

@@ -6,7 +6,10 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+PROJECT: Final = Path(__file__).resolve().parent.parent
+"""The project's folder."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -14,10 +14,9 @@ from huggingface_hub.utils.sha import git_hash
 
 from core import hub
 from core.errors import DataError, IntegrityError
-from core.files import sha256
+from core.files import PROJECT, sha256
 from core.recipe import SOURCES, Data
 
-PROJECT = Path(__file__).resolve().parent.parent
 SPLIT = "split of the source"
 """The column that `read` adds: which of the source's splits a row belongs to."""
 ID = "id"

@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from core.data import hashes, load_splits, read_parquet
+from core.data import hashes, load_splits
 from core.errors import RunError
 from core.files import write_atomically
 from core.runs import Record
+from core.sources import read_parquet
 
 
 def of_record(record: Record, split: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from typing import Any
 
-from core.data import PROJECT
+from core.files import PROJECT
 
 
 @cache

@@ -333,3 +333,21 @@ def test_what_differs_in_a_reproduction_is_said(
     assert status == 1
     assert "not the same bytes" in out
     assert "weights" in out
+
+
+def test_the_demo_chooses_its_hub_before_the_hubs_client_does() -> None:
+    """The client reads HF_ENDPOINT when it is imported: too early, and the demo would publish to the real Hub."""
+    code = "import sys; import train.__main__, train.demo.run; print('huggingface_hub' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_demo_uses_a_finished_run_again(run: Run, tiny: Path, no_runs: Path) -> None:
+    from core import recipe
+    from train.demo.run import _finished
+
+    shutil.copytree(run.path, no_runs / run.name)
+    found = _finished(recipe.load(tiny))
+    assert found
+    assert found.name == run.name
+    assert _finished(recipe.load(tiny, ["seed=1"])) is None

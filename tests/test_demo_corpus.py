@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from core.data import PROJECT
+from core.files import PROJECT
 
 GENRES = {
     "children", "comics_graphic", "fantasy_paranormal", "history_biography",

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core import views
-from core.data import PROJECT
+from core.files import PROJECT
 from core.runs import Run
 from train import environment
 

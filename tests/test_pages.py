@@ -10,7 +10,7 @@ from huggingface_hub import CommitOperationAdd
 from streamlit.testing.v1 import AppTest
 
 from core import hub
-from core.data import PROJECT
+from core.files import PROJECT
 from core.runs import Run
 
 PAGES = ["Classify", "Evaluation", "Local_vs_Hub", "Training_runs", "About"]

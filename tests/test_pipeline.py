@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from streamlit.testing.v1 import AppTest
 
 from core import hub, predictor, verify, wording
-from core.data import PROJECT
+from core.files import PROJECT
 from core.runs import Run
 from core.verdict import Kind
 

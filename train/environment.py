@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from core.data import PROJECT
+from core.files import PROJECT
 
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "evaluate", "huggingface_hub", "scikit-learn", "numpy")
 

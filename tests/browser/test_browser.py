@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.data import PROJECT
+from core.files import PROJECT
 from core.runs import Run
 from tests.browser.chromium import CHROMIUM, browser, open_page, settle
 

@@ -18,9 +18,9 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from core import runs
-from core.data import PROJECT
 from core.errors import VerdictError
-from core.recipe import Recipe
+from core.files import PROJECT
+from core.recipe import Recipe, differences
 from core.runs import Run
 from train.localhub import LocalHub, serving
 
@@ -90,9 +90,9 @@ def _verified_publication(recipe: Recipe) -> str:
 
 
 def _finished(recipe: Recipe) -> Run | None:
-    """The newest complete run of this very recipe."""
+    """The newest complete run of this very recipe; the precision is what `auto` was found to be."""
     mine = (run for run in runs.every() if run.complete and run.path.parent.name == recipe.name)
-    return next((run for run in mine if run.record.recipe == recipe), None)
+    return next((run for run in mine if set(differences(run.record.recipe, recipe)) <= {"training.precision"}), None)
 
 
 def _published(run: Run, repo: str) -> str:

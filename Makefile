@@ -14,7 +14,7 @@ demo: $(VENV)/.app
 	exec env PORT=$(PORT) $(BIN)/python -m train demo
 
 test: $(VENV)/.dev browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder  # the browser first: it takes longest
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -27,7 +27,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m bench.generalise
+	$(BIN)/python -m bench.stream
+	@echo 'These take a data set of yours: python -m bench.generalise imdb.parquet; python -m bench.memory mrpc.parquet'
 
 screens: $(VENV)/.dev browser
 	$(BIN)/python -m tests.browser.screens

@@ -26,11 +26,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from core.files import write_json
+from core.files import PROJECT, write_json
 from tests import bookshelf
 
 RESULTS = Path(__file__).parent / "results" / "stream.json"
-PROJECT = Path(__file__).resolve().parent.parent
 LABEL = "poetry"
 
 

@@ -21,7 +21,7 @@ from core.files import sha256
 from core.predictor import WEIGHTS
 from core.recipe import Recipe
 from core.runs import Run
-from train import cost, precision
+from train import cost, pictures, precision
 from train.engines import ENGINES
 from train.engines.average import Average
 from train.engines.batches import LengthGrouped
@@ -40,10 +40,11 @@ SETTINGS = (
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _few_resamples() -> Iterator[None]:
-    """Intervals are not what is tested here."""
+def _training_alone() -> Iterator[None]:
+    """Intervals and pictures are not what is tested here, and there are many runs."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(metrics, "RESAMPLES", 5)
+        patched.setattr(pictures, "write", lambda run, metrics: None)
         yield
 
 

@@ -14,7 +14,7 @@ demo: $(VENV)/.app
 	exec env PORT=$(PORT) $(BIN)/python -m train demo
 
 test: $(VENV)/.dev browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder  # the browser first: it takes longest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -56,6 +57,10 @@ class Data(_Section):
     def _one_source(self) -> "Data":
         if len(given := [name for name in SOURCES if getattr(self, name)]) != 1:
             raise ValueError(f"must have exactly one of {', '.join(SOURCES)}; it has {' and '.join(given) or 'none'}")
+        if self.url and "{label}" not in self.url:
+            raise ValueError("url must have {label} in it, where each label's name goes")
+        if "@" in urlsplit(self.url).netloc:
+            raise ValueError("url must not hold a user or a password: recipes are stored and published")
         return self
 
 
@@ -226,6 +231,8 @@ def _explain(detail: ErrorDetails) -> str:
         return f"{key}: no such key{_suggestion(detail['loc'])}"
     if detail["type"] == "missing":
         return f"{key}: missing; {_description(detail['loc'])}"
+    if detail["type"] == "value_error" and isinstance(detail["input"], dict):
+        return f"{key}: {detail['ctx']['error']}"  # a whole section is no help, and may hold what must not be shown
     if detail["type"] == "value_error":
         return f"{key}: {detail['ctx']['error']} (it is {detail['input']!r})"
     problem = detail["msg"].replace("Input should be", "must be")

@@ -6,10 +6,12 @@ import pandas as pd
 import pyarrow as pa
 
 from core.data import hashes, load_splits
-from core.errors import RunError
+from core.errors import DataError, RunError
 from core.files import write_atomically
+from core.recipe import Recipe
 from core.runs import Record
 from core.sources import read_parquet
+from core.streaming import cache_path
 
 
 def of_record(record: Record, split: str) -> pd.DataFrame:
@@ -18,7 +20,7 @@ def of_record(record: Record, split: str) -> pd.DataFrame:
     Raises DataError when the texts were not published and the data set is not here.
     """
     published = _path(record.folder, split)
-    frame = _read(published) if published.is_file() else load_splits(record.recipe)[split]
+    frame = _read(published) if published.is_file() else _from_source(record.recipe, split)
     return frame.assign(text_sha256=hashes(frame)).set_index("id")
 
 
@@ -28,6 +30,13 @@ def write(folder: Path, split: str, frame: pd.DataFrame) -> Path:
     columns = [column for column in ("id", "text", "text_pair") if column in frame]
     write_atomically(path, lambda temporary: frame[columns].to_parquet(temporary, index=False))
     return path
+
+
+def _from_source(recipe: Recipe, split: str) -> pd.DataFrame:
+    # A page must not start to stream gigabytes because somebody clicked on a cell.
+    if recipe.data.url and not all(cache_path(recipe.data, label).is_file() for label in recipe.labels):
+        raise DataError(f"The texts were not published, and those of {recipe.data.url} were not read on this machine.")
+    return load_splits(recipe)[split]
 
 
 def _path(folder: Path, split: str) -> Path:

@@ -29,6 +29,15 @@ def without_data(folder: Path) -> Record:
     return Record(folder)
 
 
+def test_no_page_starts_to_stream_a_data_set(evaluation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Record(evaluation).recipe
+    streamed = recipe.data.model_copy(update={"file": "", "url": "http://127.0.0.1:9/{label}.gz"})
+    write_text(evaluation / "recipe.toml", recipes.dumps(recipe.model_copy(update={"data": streamed})))
+    monkeypatch.setattr("core.texts.load_splits", lambda recipe: pytest.fail("it was read"))
+    with pytest.raises(DataError, match="were not read on this machine"):
+        texts.of_record(Record(evaluation), "test")
+
+
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_published_texts_are_those_of_the_data_set(evaluation: Path, split: str) -> None:
     record = Record(evaluation)

@@ -129,8 +129,6 @@ def _stream(source: Data, label: str) -> pa.Table:
 
 
 def _address(source: Data, label: str) -> str:
-    if "{label}" not in source.url:
-        raise DataError(f"data.url must have {{label}} in it, which stands for each label's name; it is {source.url}.")
     return source.url.replace("{label}", quote(label, safe=""))
 
 

@@ -253,7 +253,6 @@ def test_a_server_that_falls_silent_is_asked_again(shelf: Bookshelf, monkeypatch
     [
         ("ftp://example.org/{label}.gz", "ftp://example.org/poetry.gz cannot be read: "),
         ("http://example.org:port/{label}.gz", "cannot be read: Invalid port"),
-        ("poetry.gz", "data.url must have {label} in it"),
     ],
 )
 def test_an_address_that_cannot_work_is_told_at_once(shelf: Bookshelf, url: str, said: str) -> None:

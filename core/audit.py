@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from core.data import Splits, fingerprint, hashes, normalised
+from core.metrics import WITHOUT_LEAKS
 from core.predictions import Predictions
 from core.runs import Record
 
 BETWEEN = (("train", "validation"), ("train", "test"), ("validation", "test"))
-WITHOUT_LEAKS = "test_without_leaks"
-"""Key in metrics.json of the test split's figures without the texts of `leaked_ids`."""
 SHINGLE = 5
 """Words that are compared together."""
 NEAR = 0.8

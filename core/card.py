@@ -11,7 +11,6 @@ from jinja2 import Environment, StrictUndefined
 
 from core import metrics, views, wording
 from core import recipe as recipes
-from core.audit import WITHOUT_LEAKS
 from core.errors import RunError
 from core.runs import Record
 
@@ -49,7 +48,7 @@ def render(record: Record, derived: Mapping[str, Any], repo: str = THIS_MODEL) -
         per_class=[_class_row(row) for row in test["per_class"]],
         n_test=test["n"],
         pictures={place: _pictures(record, words) for place, words in PICTURES.items()},
-        leaks=_leaks(test, derived["splits"].get(WITHOUT_LEAKS)),
+        leaks=wording.leaks(derived["splits"]),
         baselines={name: _lower(title) for name, title in views.BASELINES.items()},
         resamples=metrics.RESAMPLES,
         dataset=_escape(recipe.publish.dataset),
@@ -123,17 +122,6 @@ def _scores(record: Record, test: Mapping[str, Any]) -> list[dict[str, str]]:
 def _pictures(record: Record, words: Mapping[str, str]) -> list[tuple[str, str]]:
     """Name and words of the pictures that the record has: one of a training without steps, say, lacks some."""
     return [(name, shown) for name, shown in words.items() if (record.folder / "pictures" / name).is_file()]
-
-
-def _leaks(test: Mapping[str, Any], without: Mapping[str, Any] | None) -> str:
-    """What becomes of the accuracy without the test texts that were read before; nothing where there are none."""
-    if without is None:
-        return ""
-    accuracy, n = without["accuracy"], without["n"]
-    return (
-        f"Of the test texts, {test['n'] - n:,} stand in training or validation, too. Without them, accuracy is "
-        f"{wording.figure(accuracy['value'])} (95% interval {wording.interval(accuracy)}, {n:,} examples)."
-    )
 
 
 def _class_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from statsmodels.stats.proportion import proportion_confint
 RESAMPLES: Final = 1000
 BINS: Final = 15
 SEED: Final = 20_240_229
+WITHOUT_LEAKS: Final = "test_without_leaks"
+"""Key in metrics.json of the test split's figures without the texts that stand in training or validation, too."""
 
 Interval = tuple[float | None, float | None]
 

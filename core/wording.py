@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from core.metrics import WITHOUT_LEAKS
+
 if TYPE_CHECKING:
     from core.predictor import Reading
 
@@ -75,6 +77,18 @@ def warnings(reading: "Reading") -> list[str]:
 def beside(row: Mapping[str, Any]) -> str:
     """A score's interval and baselines: `0.907 to 0.956 · TF-IDF 0.84 · majority 0.5`."""
     return f"{interval(row)} · TF-IDF {figure(row['tfidf'])} · majority {figure(row['majority'])}"
+
+
+def leaks(splits: Mapping[str, Mapping[str, Any]]) -> str:
+    """What becomes of the test accuracy without the texts that were read before; empty where there are none."""
+    if WITHOUT_LEAKS not in splits:
+        return ""
+    without = splits[WITHOUT_LEAKS]
+    accuracy, n = without["accuracy"], without["n"]
+    return (
+        f"Of the test texts, {splits['test']['n'] - n:,} stand in training or validation, too. "
+        f"Without them, accuracy is {figure(accuracy['value'])} (95% interval {interval(accuracy)}, {n:,} examples)."
+    )
 
 
 def count_examples(n: int, shown: int) -> str:

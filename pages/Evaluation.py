@@ -16,6 +16,8 @@ def scores(record: Record, split: str) -> None:
     for column, row in zip(st.columns(len(views.HEADLINE)), views.headline(table), strict=True):
         column.metric(row["title"], wording.figure(row["value"]), help=row["meaning"], border=True)
         column.caption(wording.beside(row))
+    if split == "test" and (leaks := wording.leaks(record.metrics["splits"])):
+        st.caption(leaks)
     with st.expander("All metrics, with intervals"):
         st.dataframe(views.scores_shown(table), hide_index=True, width="stretch", height="content")
 

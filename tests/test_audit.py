@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import tomli_w
+from streamlit.testing.v1 import AppTest
 
 from core import audit, data, hub, metrics, views, wording
 from core import recipe as recipes
-from core.audit import WITHOUT_LEAKS
 from core.data import SPLITS
+from core.files import PROJECT
 from core.hub import MANIFEST
-from core.metrics import Outcome
+from core.metrics import WITHOUT_LEAKS, Outcome
 from core.runs import Run
 from core.verify import verify
 from tests import tiny as maker
@@ -221,7 +222,17 @@ def test_the_card_says_what_becomes_of_the_accuracy(leaky: Run) -> None:
     )
 
 
+@pytest.mark.parametrize(("split", "shown"), [("test", True), ("validation", False)])
+def test_the_evaluation_page_says_it_of_the_test_split(leaky: Run, split: str, shown: bool) -> None:
+    app = AppTest.from_file(str(PROJECT / "pages" / "Evaluation.py"), default_timeout=60)
+    app.query_params["model"], app.query_params["split"] = leaky.name, split
+    app.run()
+    said = wording.leaks(leaky.record.metrics["splits"])
+    assert (said in [caption.value for caption in app.caption]) is shown
+
+
 def test_without_leaks_there_is_nothing_to_say(run: Run) -> None:
+    assert wording.leaks(run.record.metrics["splits"]) == ""
     assert run.record.data["audit"]["leaked"] == {"validation": [], "test": []}
     assert list(run.record.metrics["splits"]) == ["validation", "test"]
     assert "stand in training or validation, too" not in (run.path / "card.md").read_text()

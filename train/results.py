@@ -10,9 +10,8 @@ import numpy as np
 
 from core import recipe as recipes
 from core import runs
-from core.audit import WITHOUT_LEAKS
 from core.errors import VerdictError
-from core.metrics import METRICS
+from core.metrics import METRICS, WITHOUT_LEAKS
 from core.recipe import Recipe
 from core.runs import Run
 from core.wording import as_markdown, figure, interval

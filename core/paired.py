@@ -2,10 +2,10 @@
 
 Accuracy is compared by the exact McNemar test, every figure by a paired bootstrap: both sides are computed from the
 same resamples, and the middle 95% of their differences is the interval (B. Efron and R. Tibshirani, An Introduction to
-the Bootstrap, 1993, chapters 8 and 13). A resample is held as how often it draws each example: no figure sorts again.
+the Bootstrap, 1993, chapters 8 and 13).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -25,8 +25,6 @@ COMPARED: Final = ("accuracy", "f1_macro", "loss", "roc_auc_ovr_macro")
 POWER: Final = 0.8
 
 Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.float64]
-"""(n,) how often a resample draws each example"""
 
 
 @dataclass(frozen=True)
@@ -183,12 +181,15 @@ def _differences(one: Outcome, other: Outcome) -> tuple[Difference, ...]:
 def _bootstrap(one: Outcome, other: Outcome) -> Floats:
     """(resamples, len(COMPARED)): second minus first; NaN where a figure does not exist. One example alone has none."""
     n, rng = len(one.labels), np.random.default_rng(metrics.SEED)
-    first, second = _figures(one), _figures(other)
     draws = []
     for _ in range(metrics.RESAMPLES if n > 1 else 0):
-        counts = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
-        draws.append(second(counts) - first(counts))
+        rows = rng.integers(0, n, n)
+        draws.append(_figures(other.resample(rows)) - _figures(one.resample(rows)))
     return np.array(draws).reshape(-1, len(COMPARED))
+
+
+def _figures(outcome: Outcome) -> Floats:
+    return np.array([METRICS[name].compute(outcome) for name in COMPARED], dtype=np.float64)  # None becomes NaN
 
 
 def _middle(draws: Floats) -> tuple[float | None, float | None]:
@@ -197,45 +198,6 @@ def _middle(draws: Floats) -> tuple[float | None, float | None]:
         return None, None
     low, high = np.percentile(known, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _figures(outcome: Outcome) -> Callable[[Counts], Floats]:
-    """Gives the figures COMPARED of a resample of `outcome`."""
-    assert outcome.log_probabilities is not None  # it was made of logits
-    labels, k = outcome.labels, outcome.n_labels
-    right = (labels == outcome.decisions).astype(np.float64)
-    losses = -outcome.log_probabilities[np.arange(len(labels)), labels]
-    probabilities = np.exp(outcome.log_probabilities)
-    # The two areas of two labels are the same.
-    areas = [_area(probabilities[:, label], labels == label) for label in (range(k) if k > 2 else [1])]
-
-    def figures(counts: Counts) -> Floats:
-        n, hits = counts.sum(), np.bincount(labels, counts * right, k)
-        named = np.bincount(labels, counts, k) + np.bincount(outcome.decisions, counts, k)
-        f1 = (2 * hits / np.maximum(named, 1)).mean()  # 0 for a label that is neither there nor decided
-        area = np.mean([each(counts) for each in areas])
-        return np.array([counts @ right / n, f1, counts @ losses / n, area])
-
-    return figures
-
-
-def _area(scores: Floats, positive: npt.NDArray[np.bool_]) -> Callable[[Counts], float]:
-    """Gives the area under the ROC curve of a resample: the share of pairs in the right order, ties counting half.
-
-    J. Hanley and B. McNeil, Radiology 1982. NaN where the resample has no positive or no negative example.
-    """
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # of runs of equal scores
-    positive = positive[order]
-
-    def area(counts: Counts) -> float:
-        drawn = counts[order]
-        hits = np.add.reduceat(drawn * positive, starts)
-        others = np.add.reduceat(drawn * ~positive, starts)
-        pairs = hits.sum() * others.sum()
-        return float(hits @ (others.cumsum() - others / 2) / pairs) if pairs else np.nan
-
-    return area
 
 
 def _shared(found: Paired) -> str:

@@ -180,6 +180,18 @@ def test_intervals_agree_with_a_plain_bootstrap(monkeypatch: pytest.MonkeyPatch)
         assert (found[name]["low"], found[name]["high"]) == pytest.approx(tuple(expected), abs=0.1 * width), name
 
 
+@pytest.mark.parametrize("k", [2, 8])
+@pytest.mark.parametrize("name", CASES)
+def test_a_resample_has_the_figures_of_its_rows(name: str, k: int) -> None:
+    logits, labels = case(name, k)
+    logits = np.round(logits, 1)  # many ties
+    outcome, rng = Outcome.of_logits(logits, labels), np.random.default_rng(0)
+    for _ in range(20):
+        rows = rng.integers(0, len(labels), len(labels))
+        expected = metrics.values(Outcome.of_logits(logits[rows], labels[rows]))
+        assert metrics.values(outcome.resample(rows)) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("labels", [[0], [0, 1], [0] * 29 + [1], [0] * 5], ids=["one", "two", "rare", "same"])
 def test_few_examples_of_a_label_still_have_a_summary(labels: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     # Many a resample lacks a label; that is neither a warning nor a NaN, which JSON could not hold.

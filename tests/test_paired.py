@@ -61,11 +61,12 @@ def test_counts_and_test_are_those_of_the_four_outcomes(counts: tuple[int, int, 
 
 def by_plain_resampling(one: Predictions, other: Predictions, name: str) -> tuple[float, float]:
     """The same draws, each figure by the project's own metric on the drawn rows."""
-    sides = [Outcome.of_logits(each.logits, one.label) for each in (one, other)]
     rng, differences = np.random.default_rng(metrics.SEED), []
     for _ in range(metrics.RESAMPLES):
         rows = rng.integers(0, len(one), len(one))
-        before, after = (METRICS[name].compute(side.take(rows)) for side in sides)
+        before, after = (
+            METRICS[name].compute(Outcome.of_logits(side.logits[rows], one.label[rows])) for side in (one, other)
+        )
         if before is not None and after is not None:
             differences.append(after - before)
     low, high = np.percentile(differences, [2.5, 97.5])

@@ -84,6 +84,7 @@ class Training(_Section):
         0, description="share of a running average of the weights kept each step; 0: none"
     )
     frozen: tuple[Name, ...] = Field((), description="how names of the encoder's parameters begin that are not trained")
+    both_orders: bool = Field(False, description="learn each pair of texts the other way round, too")
     max_grad_norm: Positive = Field(1.0, description="gradients are clipped to this norm")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where it is measured to be faster"
@@ -135,6 +136,12 @@ class Recipe(_Section):
         if len(labels) < 2 or len(set(labels)) != len(labels):
             raise ValueError("must be at least two, all different")
         return labels
+
+    @model_validator(mode="after")
+    def _orders_of_pairs(self) -> "Recipe":
+        if self.training.both_orders and not self.data.text_pair:
+            raise ValueError("training.both_orders: needs pairs, and data.text_pair names no column")
+        return self
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -232,7 +239,8 @@ def _explain(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{key}: missing; {_description(detail['loc'])}"
     if detail["type"] == "value_error" and isinstance(detail["input"], dict):
-        return f"{key}: {detail['ctx']['error']}"  # a whole section is no help, and may hold what must not be shown
+        # A whole section is no help, and may hold what must not be shown.
+        return f"{key}: {detail['ctx']['error']}" if key else str(detail["ctx"]["error"])
     if detail["type"] == "value_error":
         return f"{key}: {detail['ctx']['error']} (it is {detail['input']!r})"
     problem = detail["msg"].replace("Input should be", "must be")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from core import metrics, predictor, recipe, runs
+from core import data, metrics, predictor, recipe, runs
 from core.errors import DataError, RecipeError, RunError
 from core.files import sha256
 from core.predictor import WEIGHTS
@@ -26,6 +26,7 @@ from train.engines import ENGINES
 from train.engines.average import Average
 from train.engines.batches import LengthGrouped
 from train.engines.selection import Selection
+from train.engines.start import learned
 from train.fit import fit, resume
 
 # Everything that must be the same again is in play: dropout's random numbers, an average, pieces of a batch.
@@ -271,6 +272,24 @@ def test_the_engines_read_the_texts_in_the_same_order(tiny: Path) -> None:
     logged = [history(fit(load(tiny, name, "training.epochs=1"))) for name in ENGINES]
     steps = [[(each["step"], each["epoch"]) for each in entries] for entries in logged]
     assert steps[0] == steps[1]
+
+
+def test_pairs_are_learned_in_both_orders_where_the_recipe_says_so(tiny: Path, tmp_path: Path, engine: str) -> None:
+    lines = (tiny.parent / "reviews.jsonl").read_text().splitlines()
+    rows = [json.loads(line) | {"second": f"a book {n}"} for n, line in enumerate(lines)]
+    (tmp_path / "reviews.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pairs = [f"data.file={str(tmp_path / 'reviews.jsonl')!r}", "data.text_pair=second", "training.epochs=1"]
+    one, both = (load(tiny, engine, *pairs, f"training.both_orders={each}") for each in ("false", "true"))
+    splits = data.load_splits(both)
+    assert learned(splits, one) is splits
+    given, train = splits["train"], learned(splits, both)["train"]
+    read = {*zip(given["text"], given["text_pair"], given["label"], strict=True)}
+    assert {*zip(train["text"], train["text_pair"], train["label"], strict=True)} == read | {
+        (second, first, label) for first, second, label in read
+    }
+    assert len(train) == 2 * len(given) == 2 * len(read)
+    steps = [history(fit(each))[-1]["step"] for each in (one, both)]
+    assert steps == [15, 30]
 
 
 def test_the_loop_engines_model_loads_like_any_other(tiny: Path) -> None:

@@ -76,6 +76,7 @@ def test_five_mistakes_are_reported_in_one_error(tmp_path: Path) -> None:
         (merged(data={"file": "", "url": "https://x/y.gz"}), "data: url must have {label} in it"),
         (merged(data={"file": "", "url": "https://me:secret@x/{label}.gz"}), "must not hold a user or a password"),
         (merged(data={"test": 1.5}), "data.test"),
+        (merged(training={"both_orders": True}), "  - training.both_orders: needs pairs"),
         (merged(engine="magic"), "engine: must be 'trainer' or 'loop'"),
         (merged(track=["paper"]), "track.0: must be 'wandb', 'tensorboard' or 'trackio'"),
         (merged(labels=["a", "a"]), "labels: must be at least two, all different (it is ['a', 'a'])"),

@@ -26,7 +26,7 @@ from train import baselines, encoders, environment, pictures, precision, trackin
 from train.cost import measured
 from train.encoders import Encoder
 from train.engines import ENGINES
-from train.engines.start import Job
+from train.engines.start import Job, learned
 
 log = logging.getLogger("verdict")
 
@@ -89,7 +89,7 @@ def _finish(run: Run, recipe: Recipe, splits: Splits, encoder: Encoder) -> None:
             run.log(entry)
             tracked.log(entry)
 
-        cost = _train(Job(recipe, splits, encoder, run, log_entry))
+        cost = _train(Job(recipe, learned(splits, recipe), encoder, run, log_entry))
     described = run.record.data
     with measured(phases, "prediction"):
         described["audit"]["truncated"] = _predict(run, splits)

@@ -56,6 +56,15 @@ def seed(recipe: Recipe) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing here reads such memory
 
 
+def learned(splits: Splits, recipe: Recipe) -> Splits:
+    """The splits as the engines read them: where the recipe says so, training has each pair in both orders."""
+    if not recipe.training.both_orders:
+        return splits
+    train = splits["train"]
+    swapped = train.rename(columns={"text": "text_pair", "text_pair": "text"})[train.columns]
+    return splits | {"train": pd.concat([train, swapped], ignore_index=True)}
+
+
 def tokenizer(job: Job) -> PreTrainedTokenizerBase:
     """The encoder's tokenizer, which cuts texts where the recipe says."""
     found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(job.encoder.folder, local_files_only=True)

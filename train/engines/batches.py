@@ -13,24 +13,33 @@ class LengthGrouped(Sampler[int]):
     """Rows of a split such that each run of `batch_size` of them has texts of like length.
 
     The order depends on the seed and the epoch alone, so that a resumed run reads on where it was. The batch with the
-    longest text comes first: if memory runs out, it does at once.
+    longest text comes first: if memory runs out, it does at once. Where the split stands there in several `variants`,
+    one after the other, an epoch reads each row in one of them, drawn by chance.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, variants: int = 1) -> None:
         self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
+        self._variants = variants
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the epoch, counted from 0."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._lengths) // self._variants
+
+    @property
+    def tokens(self) -> float:
+        """In an epoch, on average."""
+        return sum(self._lengths) / self._variants
 
     def __iter__(self) -> Iterator[int]:
         order = torch.Generator().manual_seed(self._seed + self._epoch)
-        rows = torch.randperm(len(self), generator=order).tolist()
+        rows = torch.randperm(len(self), generator=order)
+        if self._variants > 1:
+            rows += len(self) * torch.randint(self._variants, rows.shape, generator=order)
         size = GROUP * self._batch_size
-        groups = [sorted(rows[start : start + size], key=self._length) for start in range(0, len(rows), size)]
+        groups = [sorted(rows[start : start + size].tolist(), key=self._length) for start in range(0, len(rows), size)]
         batches = [
             group[start : start + self._batch_size]
             for group in groups

@@ -23,7 +23,6 @@ from core.metrics import Outcome
 from core.predictor import require_finite
 from train.engines import start
 from train.engines.average import Average
-from train.engines.batches import LengthGrouped
 from train.engines.selection import Selection
 from train.engines.start import Job
 
@@ -44,12 +43,11 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
         training.read_epoch()
         training.end_epoch()
     start.keep_best(job, training.tokenizer)
-    tokens = sum(training.sets["train"].lengths) * training.epoch
     return {
         "train_seconds": training.seconds,
         "epochs": training.epoch,
         "best_step": training.selection.best_step,
-        "tokens_per_second": tokens / training.seconds,
+        "tokens_per_second": training.order.tokens * training.epoch / training.seconds,
     }
 
 
@@ -81,7 +79,7 @@ class _Training:
         self.model = _model(job)
         self.model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = start.optimizer(self.model, job.recipe)
-        self.order = LengthGrouped(self.sets["train"].lengths, settings.batch_size, job.recipe.seed)
+        self.order = start.order(job.recipe, self.sets["train"].lengths)
         self.steps_per_epoch = -(-len(self.order) // settings.batch_size)
         steps = settings.epochs * self.steps_per_epoch
         self.schedule = get_linear_schedule_with_warmup(  # type: ignore[no-untyped-call]

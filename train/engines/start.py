@@ -1,7 +1,7 @@
 """What both engines start from, so that they differ in how they train and in nothing else."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from core.errors import RecipeError
 from core.recipe import Recipe
 from core.runs import Run
 from train.encoders import Encoder
+from train.engines.batches import LengthGrouped
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,18 @@ def seed(recipe: Recipe) -> None:
 
 
 def learned(splits: Splits, recipe: Recipe) -> Splits:
-    """The splits as the engines read them: where the recipe says so, training has each pair in both orders."""
+    """The splits as the engines read them: training has pairs in both orders where the recipe says so, see `order`."""
     if not recipe.training.both_orders:
         return splits
     train = splits["train"]
     swapped = train.rename(columns={"text": "text_pair", "text_pair": "text"})[train.columns]
     return splits | {"train": pd.concat([train, swapped], ignore_index=True)}
+
+
+def order(recipe: Recipe, lengths: Sequence[int]) -> LengthGrouped:
+    """How the rows of `learned` training are read, whose `lengths` are in tokens."""
+    variants = 2 if recipe.training.both_orders else 1
+    return LengthGrouped(lengths, recipe.training.batch_size, recipe.seed, variants)
 
 
 def tokenizer(job: Job) -> PreTrainedTokenizerBase:

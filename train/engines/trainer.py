@@ -31,7 +31,6 @@ from core.files import write_json
 from core.predictor import require_finite
 from train.engines import start
 from train.engines.average import Average
-from train.engines.batches import LengthGrouped
 from train.engines.selection import Selection
 from train.engines.start import Job
 
@@ -50,11 +49,12 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
     train_set, validation_set = (
         Dataset.from_dict(start.tokenized(job.splits[name], tokenizer)) for name in ("train", "validation")
     )
-    model = start.model(job)
+    model, order = start.model(job), start.order(job.recipe, train_set["length"])
     trainer = _Trainer(
         job,
+        order,
         model=model,
-        args=_arguments(job, micro_batch),
+        args=_arguments(job, micro_batch, len(order)),
         train_dataset=train_set,
         eval_dataset=validation_set,
         data_collator=DataCollatorWithPadding(tokenizer),
@@ -73,7 +73,7 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
         "train_seconds": progress.seconds,
         "epochs": progress.epochs,
         "best_step": progress.selection.best_step,
-        "tokens_per_second": sum(train_set["length"]) * progress.epochs / progress.seconds,
+        "tokens_per_second": order.tokens * progress.epochs / progress.seconds,
     }
 
 
@@ -83,9 +83,9 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
-def _arguments(job: Job, micro_batch: int) -> TrainingArguments:
+def _arguments(job: Job, micro_batch: int, rows: int) -> TrainingArguments:
     settings = job.recipe.training
-    steps = settings.epochs * -(-len(job.splits["train"]) // settings.batch_size)
+    steps = settings.epochs * -(-rows // settings.batch_size)
     return TrainingArguments(
         output_dir=str(job.checkpoints),
         num_train_epochs=settings.epochs,
@@ -124,10 +124,9 @@ def _scores(given: EvalPrediction) -> dict[str, float]:
 class _Trainer(Trainer):
     """The Trainer with our order of texts, averaged weights, selection and checkpoints."""
 
-    def __init__(self, job: Job, **given: Any) -> None:
+    def __init__(self, job: Job, order: Sampler[int], **given: Any) -> None:
         super().__init__(**given)
-        self.job = job
-        self.lengths: list[int] = given["train_dataset"]["length"]
+        self.job, self.order = job, order
         self.trained: PreTrainedModel = given["model"]
         self.average = Average(self.trained, job.recipe.training.average)
         self.progress = _Progress(self)
@@ -136,7 +135,7 @@ class _Trainer(Trainer):
         self.add_callback(self.progress)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        return LengthGrouped(self.lengths, self.job.recipe.training.batch_size, self.job.recipe.seed)
+        return self.order
 
     def evaluate(self, *args: Any, **more: Any) -> dict[str, float]:
         with self.average.applied():

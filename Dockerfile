@@ -9,11 +9,10 @@ FROM python:3.11-slim AS dependencies
 # Where PyTorch's builds without CUDA are; empty to take torch from pip's own index.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /build
-COPY requirements.txt .
-# What only training needs stands last in the file. Bytecode is written below, for what the app imports and no more.
-RUN sed '/^# Training only/,$d' requirements.txt > app.txt \
- && python -m venv --without-pip /venv \
- && pip --python /venv/bin/python install --no-cache-dir --no-compile ${TORCH_INDEX:+--extra-index-url $TORCH_INDEX} -r app.txt \
+COPY requirements-app.in requirements.txt ./
+# The versions are those of requirements.txt. Bytecode is written below, for what the app imports and no more.
+RUN python -m venv --without-pip /venv \
+ && pip --python /venv/bin/python install --no-cache-dir --no-compile ${TORCH_INDEX:+--extra-index-url $TORCH_INDEX} -r requirements-app.in -c requirements.txt \
  && /venv/bin/python -c "import streamlit.web.cli, streamlit.testing.v1, transformers, torch, sklearn.metrics, scipy.stats, \
 statsmodels.stats.api, altair, plotly.graph_objects, pyarrow.parquet, typer, rich.console, rich.table, jinja2, pydantic; \
 from transformers import AutoTokenizer, BertForSequenceClassification, DistilBertForSequenceClassification" \

@@ -2,13 +2,16 @@
 # make test   all tests
 # make lint   formatting, imports, types
 # make bench  benchmarks on this machine (slow)
+# make pins   requirements.txt anew from requirements.in; `make pins PINS=--upgrade` takes the newest versions
+# make audit  are there known vulnerabilities in what is pinned? (asks pypi.org)
+# make sbom   what the project is made of, as CycloneDX: build/sbom.json
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench screens browser clean
+.PHONY: demo test lint format bench pins audit sbom screens browser clean
 
 demo: $(VENV)/.app
 	exec env PORT=$(PORT) $(BIN)/python -m train demo
@@ -30,6 +33,21 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m bench.stream
 	@echo 'These take a data set of yours: python -m bench.generalise imdb.parquet; python -m bench.memory mrpc.parquet'
 
+# PyPI knows a build without CUDA under the plain version, its own index as +cpu: the file names the first.
+pins: $(VENV)/.supply
+	CUSTOM_COMPILE_COMMAND='make pins' $(VENV)/supply/bin/pip-compile --quiet --strip-extras --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --annotation-style=line $(PINS) --output-file=requirements.txt requirements.in
+	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt
+
+# Strict: a package that could not be looked up is no package without vulnerabilities.
+audit: $(VENV)/.supply
+	@$(VENV)/supply/bin/pip-audit --strict --disable-pip --no-deps -r requirements.txt \
+	  || { echo '*** Not passed: either something was found (listed above), or the database could not be asked. ***'; exit 1; }
+
+sbom: $(VENV)/.supply
+	mkdir -p build
+	$(VENV)/supply/bin/cyclonedx-py requirements requirements.txt --output-reproducible --output-file build/sbom.json
+
 screens: $(VENV)/.dev browser
 	$(BIN)/python -m tests.browser.screens
 
@@ -45,6 +63,11 @@ $(VENV)/.app: requirements.txt
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.supply: $(VENV)/.app requirements-supply.txt
+	$(PYTHON) -m venv $(VENV)/supply
+	$(VENV)/supply/bin/pip install --quiet --disable-pip-version-check -r requirements-supply.txt
 	touch $@
 
 clean:

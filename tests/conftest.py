@@ -5,12 +5,14 @@ The Hub client reads its environment when it is imported, so the Hub is started 
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
 import pytest
+
+from tests import marker
 
 _stack = ExitStack()
 _numbers = count()
@@ -31,6 +33,7 @@ def pytest_configure() -> None:
         "TRANSFORMERS_VERBOSITY": "error",
         "OMP_NUM_THREADS": "1",  # tiny models gain nothing from threads, and tests run side by side
         "VERDICT_RUNS": str(home / "runs"),
+        "VERDICT_TEST_HOME": str(home),
         "VERDICT_TEST_HUB": str(home / "hub"),
     }
     os.environ.pop("VERDICT_MODELS", None)
@@ -39,6 +42,23 @@ def pytest_configure() -> None:
 def pytest_unconfigure() -> None:
     """Stop the Hub and remove the folders."""
     _stack.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose output or log shows the token has failed."""
+    report = yield
+    if shown := marker.in_output(os.environ["HF_TOKEN"], report.sections):
+        report.outcome, report.longrepr = "failed", f"The token is in: {', '.join(shown)}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_file_has_the_token() -> Iterator[None]:
+    """Neither runs nor uploads nor caches hold it, after all tests of this process."""
+    token, home = os.environ["HF_TOKEN"], Path(os.environ["VERDICT_TEST_HOME"])
+    yield
+    assert not list(marker.in_files(token, home))
 
 
 @pytest.fixture(scope="session")

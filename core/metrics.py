@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
 RESAMPLES: Final = 1000
@@ -164,7 +164,7 @@ def metric(
 @metric("Accuracy", resampled=False)
 def accuracy(outcome: Outcome) -> float:
     """Share of the examples whose label is decided right."""
-    return float(accuracy_score(outcome.labels, outcome.decisions))
+    return float((outcome.labels == outcome.decisions).mean())
 
 
 @metric("F1 (macro)")
@@ -304,10 +304,10 @@ def _bootstrap(outcome: Outcome, names: Sequence[str], resamples: int) -> dict[s
     rng = np.random.default_rng(SEED)
     drawn = (outcome.resample(rng.integers(0, n, n)) for _ in range(resamples))
     draws = [[METRICS[name].compute(resample) for name in names] for resample in drawn]
-    return {name: _percentiles(draw) for name, draw in zip(names, zip(*draws, strict=True), strict=False)}
+    return {name: percentiles(draw) for name, draw in zip(names, zip(*draws, strict=True), strict=False)}
 
 
-def _percentiles(draw: Sequence[float | None]) -> Interval:
+def percentiles(draw: Sequence[float | None]) -> Interval:
     """The middle 95% of the resamples in which the figure exists."""
     known = [value for value in draw if value is not None]
     if not known:

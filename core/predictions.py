@@ -1,6 +1,7 @@
 """Per-example logits of a split: the table that every figure is derived from, in memory and as a parquet file."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -54,6 +55,10 @@ class Predictions:
         """(n,) index of the largest logit; the first of equals."""
         return np.asarray(self.logits.argmax(axis=1))
 
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Predictions":
+        """Some of the rows: their numbers, or (n,) whether each is meant."""
+        return Predictions(**{name: getattr(self, name)[rows] for name in SCHEMA.names})
+
     def save(self, path: Path) -> None:
         """Write `predictions/<split>.parquet`."""
         columns = {name: getattr(self, name) for name in SCHEMA.names} | {"logits": list(self.logits)}
@@ -78,6 +83,51 @@ def load(path: Path) -> Predictions:
         raise RunError(
             f"{_short(path)} is damaged ({type(error).__name__}): restore it from a copy or train again."
         ) from error
+
+
+def shared(
+    first: Predictions, second: Predictions, first_labels: Sequence[str], second_labels: Sequence[str]
+) -> tuple[Predictions, Predictions]:
+    """Both on the examples that both have, in one order that follows from the examples alone, with the first's labels.
+
+    An example is the same with the same id and the same text; labels are matched by name, whatever their order. Raises
+    RunError when the labels differ, no example is shared, or a shared one has two true labels.
+    """
+    _require_outputs((first, first_labels), (second, second_labels))
+    _, rows, others = np.intersect1d(_keys(first), _keys(second), return_indices=True)
+    if not len(rows):
+        raise RunError(
+            f"No example is shared: of {len(first):,} and {len(second):,}, none has the same id and the same text. "
+            "Compare what was measured on the same data."
+        )
+    one, other = first.take(rows), second.take(others)
+    if clash := int((np.array(first_labels)[one.label] != np.array(second_labels)[other.label]).sum()):
+        raise RunError(
+            f"{clash:,} of {len(rows):,} shared examples have different true labels: the data were labelled anew in "
+            "between. Train both on the same data."
+        )
+    columns = [list(second_labels).index(name) for name in first_labels]
+    return one, replace(other, label=one.label, logits=other.logits[:, columns])
+
+
+def _require_outputs(*sides: tuple[Predictions, Sequence[str]]) -> None:
+    """The same labels on both sides, one finite output for each."""
+    (_, ours), (_, theirs) = sides
+    if sorted(ours) != sorted(theirs):
+        raise RunError(f"Their labels differ: {', '.join(ours)} on one side, {', '.join(theirs)} on the other.")
+    for found, labels in sides:
+        if found.logits.shape[1] != len(labels):
+            raise RunError(
+                f"Predictions with {found.logits.shape[1]} outputs are not of a model of {len(labels)} labels."
+            )
+        if broken := int((~np.isfinite(found.logits)).any(axis=1).sum()):
+            raise RunError(
+                f"{broken:,} of {len(found):,} predictions hold no numbers (NaN, infinity): the model is broken."
+            )
+
+
+def _keys(found: Predictions) -> npt.NDArray[np.str_]:
+    return np.array([f"{text} {name}" for text, name in zip(found.text_sha256, found.id, strict=True)])
 
 
 def _strings(table: pa.Table, column: str) -> npt.NDArray[np.str_]:

@@ -5,22 +5,32 @@ drift              numbers differ, no decision does
 decisions changed  some decisions flip, but the exact McNemar test cannot tell the two apart
 different          the test can
 unverifiable       something is missing or does not fit; it is named
+
+It serves any two sides: a run and its publication, two revisions, two backends, two runs. What changes is seen from the
+first: a flip is won where the second is right and the first is not.
 """
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.stats import binomtest
-from statsmodels.stats.contingency_tables import mcnemar
 
-from core import metrics
+from core import paired, predictions
+from core import recipe as recipes
+from core.errors import VerdictError
+from core.paired import ALPHA, Paired
 from core.predictions import Predictions
+from core.runs import Record
 
-ALPHA: Final = 0.05
+Hashes = Mapping[str, tuple[str | None, str | None]]
+"""A file's path -> its SHA-256 on both sides, None where it is missing."""
+
+_AVERAGING = re.compile(r"_(macro|micro|weighted|samples|positive|binary)$")
 
 
 class Kind(StrEnum):
@@ -34,35 +44,37 @@ class Kind(StrEnum):
 
     @property
     def good(self) -> bool:
-        """Whether the Hub's model decides as the measured one did, on every example."""
+        """Whether both sides decide alike, on every example."""
         return self in (Kind.IDENTICAL, Kind.DRIFT)
 
 
 @dataclass(frozen=True)
+class FilePair:
+    """A file's SHA-256 on both sides, None where it is missing."""
+
+    path: str
+    first: str | None
+    second: str | None
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """A conclusion and what it rests on. Figures are None for `unverifiable`."""
+    """A conclusion and what it rests on."""
 
     kind: Kind
     sentence: str
-    n: int = 0
-    """examples compared"""
-    flips: int | None = None
-    """examples decided differently"""
-    lost: int | None = None
-    """of these, right locally and wrong on the Hub"""
-    won: int | None = None
-    """of these, wrong locally and right on the Hub"""
-    max_probability_change: float | None = None
-    p_value: float | None = None
-    """exact McNemar test, two-sided"""
-    smallest_gap: float | None = None
-    """least difference in accuracy that a set of this size can show at 5%"""
-    metrics: tuple[dict[str, Any], ...] = ()
-    """metric, local, hub, difference"""
+    evidence: Paired | None = None
+    """None for `unverifiable`"""
+    files: tuple[FilePair, ...] = ()
+    """those that were compared; none for two backends of one model"""
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in verifications."""
-        return asdict(self) | {"kind": self.kind.value, "metrics": list(self.metrics)}
+        """As stored in verifications: kind, sentence, files, and the evidence's own keys; no metrics without any."""
+        figures = asdict(self.evidence) if self.evidence else {"n": 0, "metrics": ()}
+        files = [asdict(each) for each in self.files]
+        return {"kind": self.kind.value, "sentence": self.sentence, "files": files} | {
+            name: list(value) if isinstance(value, tuple) else value for name, value in figures.items()
+        }
 
 
 def unverifiable(reason: str) -> Verdict:
@@ -70,101 +82,118 @@ def unverifiable(reason: str) -> Verdict:
     return Verdict(Kind.UNVERIFIABLE, reason)
 
 
+def between(first: Record, second: Record, split: str = "test") -> Verdict:
+    """The verdict on two records, from what they store of a split and what they state of their model's files."""
+
+    def conclude() -> Verdict:
+        if reason := _other_data(first, second, split) or _other_averaging(first, second, split):
+            return unverifiable(reason)
+        stored = first.predictions(split), second.predictions(split)
+        return compare(*stored, first.labels, second.labels, _stated(first, second))
+
+    return concluding(conclude)
+
+
 def compare(
-    local: Predictions, hub: Predictions, local_labels: Sequence[str], hub_labels: Sequence[str], *, same_bytes: bool
+    first: Predictions,
+    second: Predictions,
+    first_labels: Sequence[str],
+    second_labels: Sequence[str],
+    files: Hashes = MappingProxyType({}),
 ) -> Verdict:
-    """Compare two sets of predictions for the same examples; labels are matched by name, examples by id."""
-    if reason := _obstacle(local, hub, local_labels, hub_labels):
-        return unverifiable(reason)
-    hub = _aligned(hub, local, hub_labels, local_labels)
-    right_local, right_hub = local.decisions == local.label, hub.decisions == local.label
-    lost, won = int((right_local & ~right_hub).sum()), int((~right_local & right_hub).sum())
-    flips = int((local.decisions != hub.decisions).sum())
-    change = float(np.abs(local.probabilities - hub.probabilities).max())
-    p_value = exact_mcnemar(right_local, right_hub)
-    kind = _kind(same_bytes, np.array_equal(local.logits, hub.logits), flips, p_value)
-    return Verdict(
-        kind=kind,
-        sentence=_sentence(kind, len(local), flips, change, p_value, same_bytes),
-        n=len(local),
-        flips=flips,
-        lost=lost,
-        won=won,
-        max_probability_change=change,
-        p_value=p_value,
-        smallest_gap=smallest_gap(len(local)),
-        metrics=_metric_differences(local, hub),
-    )
+    """The verdict on two sets of predictions; labels are matched by name, examples by id and text.
 
-
-def smallest_gap(n: int) -> float | None:
-    """Least difference in accuracy over n examples that an exact McNemar test can show; None if none can.
-
-    It is reached when every flip goes the same way: m flips are significant once 2 * 0.5**m <= 5%.
+    Without `files` (two backends) it is never `identical`, since nothing is known of the bytes.
     """
-    flips = next((m for m in range(1, n + 1) if binomtest(m, m, 0.5).pvalue <= ALPHA), None)
-    return None if flips is None else flips / n
-
-
-def exact_mcnemar(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    """Two-sided p-value of the exact McNemar test; `one` and `other` (n,) say which examples each has right."""
-    table = [[(one & other).sum(), (one & ~other).sum()], [(~one & other).sum(), (~one & ~other).sum()]]
-    if table[0][1] + table[1][0] == 0:
-        return 1.0  # nothing to tell them apart; the library divides by it
-    return float(mcnemar(table, exact=True).pvalue)
-
-
-def _obstacle(local: Predictions, hub: Predictions, local_labels: Sequence[str], hub_labels: Sequence[str]) -> str:
-    if set(local_labels) != set(hub_labels):
-        return f"The labels differ: {', '.join(local_labels)} here, {', '.join(hub_labels)} on the Hub."
-    if set(local.id) != set(hub.id) or len(local) != len(hub):
-        return (
-            f"The examples differ: {len(local)} here, {len(hub)} on the Hub, {len(set(local.id) & set(hub.id))} shared."
+    try:
+        one, other = predictions.shared(first, second, first_labels, second_labels)
+    except VerdictError as error:
+        return unverifiable(str(error))
+    if not len(one) == len(first) == len(second):
+        return unverifiable(
+            f"The examples differ: of {len(first):,} and {len(second):,}, {len(one):,} are shared, "
+            "with the same id and the same text."
         )
-    rows = _rows(hub, local)
-    if not np.array_equal(local.text_sha256, hub.text_sha256[rows]):
-        return "The examples have the same ids but different texts."
-    names = np.array(local_labels)[local.label], np.array(hub_labels)[hub.label[rows]]
-    return "" if np.array_equal(*names) else "The examples have the same texts but different true labels."
+    found = paired.compare(one, other, first_labels)
+    pairs = tuple(FilePair(path, *hashes) for path, hashes in sorted(files.items()))
+    kind = _kind(found, np.array_equal(one.logits, other.logits), pairs)
+    return Verdict(kind, _sentence(kind, found, pairs), found, pairs)
 
 
-def _rows(of: Predictions, like: Predictions) -> npt.NDArray[np.int64]:
-    """Rows of `of` in the order in which `like` names its examples."""
-    position = {name: row for row, name in enumerate(of.id)}
-    return np.array([position[name] for name in like.id], dtype=np.int64)
+def concluding(conclude: Callable[[], Verdict]) -> Verdict:
+    """What `conclude` returns; whatever is wrong on the way makes it `unverifiable`, with the error as reason."""
+    try:
+        return conclude()
+    except VerdictError as error:
+        return unverifiable(str(error))
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # A record holds whatever its author put there: JSON of any shape, tables of any column, weights of any size.
+        return unverifiable(
+            f"A file does not hold what Verdict writes there, so it proves nothing: {type(error).__name__}, {error}."
+        )
 
 
-def _aligned(of: Predictions, like: Predictions, names: Sequence[str], wanted: Sequence[str]) -> Predictions:
-    rows, columns = _rows(of, like), [list(names).index(name) for name in wanted]
-    return Predictions(
-        id=of.id[rows],
-        text_sha256=of.text_sha256[rows],
-        label=like.label,
-        logits=of.logits[rows][:, columns],
-        n_tokens=of.n_tokens[rows],
-        truncated=of.truncated[rows],
-    )
+def _other_data(first: Record, second: Record, split: str) -> str:
+    """Why the split is not the same data on both sides; nothing where it is, or where the examples must tell.
+
+    A fingerprint holds the labels' indices, so that the same data has another one where labels are in another order.
+    """
+    ours, theirs = (each.data["splits"][split]["sha256"] for each in (first, second))
+    if ours == theirs or first.labels != second.labels:
+        return ""
+    keys = [key for key in recipes.differences(first.recipe, second.recipe) if key.startswith("data.")]
+    told = f"; their recipes differ in {', '.join(keys)}" if keys else ""
+    return f"They were measured on different data: the fingerprints of {split} are {ours[:7]} and {theirs[:7]}{told}."
 
 
-def _kind(same_bytes: bool, same_logits: bool, flips: int, p_value: float) -> Kind:
-    if flips == 0:
-        return Kind.IDENTICAL if same_bytes and same_logits else Kind.DRIFT
-    return Kind.DIFFERENT if p_value <= ALPHA else Kind.DECISIONS_CHANGED
+def _other_averaging(first: Record, second: Record, split: str) -> str:
+    """Why the figures that two records state do not mean the same; nothing where they do."""
+    ours, theirs = (_averagings(each.metrics["splits"][split]) for each in (first, second))
+    for family in sorted(ours.keys() & theirs.keys()):
+        if ours[family] != theirs[family]:
+            one, other = (", ".join(sorted(each[family])) for each in (ours, theirs))
+            return f"Their figures are averaged differently: {one} on one side, {other} on the other."
+    return ""
 
 
-def _sentence(kind: Kind, n: int, flips: int, change: float, p_value: float, same_bytes: bool) -> str:
-    files = "every file is the same" if same_bytes else "the files are not all the same"
+def _averagings(split: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The names of a split's metrics by what they are called without their averaging: f1 -> f1_macro, f1_weighted."""
+    found = defaultdict(set)
+    for name in [name for name, entry in split.items() if isinstance(entry, Mapping)]:
+        found[_AVERAGING.sub("", name)].add(name)
+    return found
+
+
+def _stated(first: Record, second: Record) -> Hashes:
+    """The hashes of the model's files, as both records state them."""
+    ours, theirs = (each.metrics.get("sha256", {}) for each in (first, second))
+    names = [name for name in ours | theirs if name.startswith("model/")]
+    return {name: (ours.get(name), theirs.get(name)) for name in names}
+
+
+def _kind(found: Paired, same_logits: bool, files: Sequence[FilePair]) -> Kind:
+    if found.flips == 0:
+        return Kind.IDENTICAL if same_logits and files and not _changed(files) else Kind.DRIFT
+    return Kind.DIFFERENT if found.p_value <= ALPHA else Kind.DECISIONS_CHANGED
+
+
+def _changed(files: Sequence[FilePair]) -> int:
+    return sum(each.first is None or each.first != each.second for each in files)
+
+
+def _sentence(kind: Kind, found: Paired, files: Sequence[FilePair]) -> str:
+    n, flips = f"{found.n:,}", f"{found.flips:,} of {found.n:,} decisions changed, {found.won:,} for the better and "
+    flips += f"{found.lost:,} for the worse"
+    bytes_ = f" and {_of_files(files)}" if files else ""
     return {
-        Kind.IDENTICAL: f"The model on the Hub is the one that was measured: {files}, and so are all {n} predictions.",
-        Kind.DRIFT: f"All {n} decisions agree and {files}; no probability moved by more than {change:.2g}.",
-        Kind.DECISIONS_CHANGED: f"{flips} of {n} decisions changed, too few to call one better (p = {p_value:.2g}).",
-        Kind.DIFFERENT: f"{flips} of {n} decisions changed, more than chance explains (p = {p_value:.2g}).",
+        Kind.IDENTICAL: f"Every file is the same, and so are all {n} predictions.",
+        Kind.DRIFT: f"All {n} decisions agree{bytes_}; no probability moved by more than "
+        f"{found.max_probability_change:.2g}.",
+        Kind.DECISIONS_CHANGED: f"{flips}, which chance can explain (p = {found.p_value:.2g}).",
+        Kind.DIFFERENT: f"{flips}, more than chance explains (p = {found.p_value:.2g}).",
     }[kind]
 
 
-def _metric_differences(local: Predictions, hub: Predictions) -> tuple[dict[str, Any], ...]:
-    ours, theirs = (metrics.values(metrics.Outcome.of_logits(each.logits, local.label)) for each in (local, hub))
-    return tuple(
-        {"metric": name, "local": value, "hub": theirs[name], "difference": theirs[name] - value}
-        for name, value in ours.items()
-    )
+def _of_files(files: Sequence[FilePair]) -> str:
+    changed = _changed(files)
+    return f"{changed:,} of {len(files):,} files are not the same" if changed else "every file is the same"

@@ -1,11 +1,12 @@
 """Publication -> verification: download afresh, hash, recompute, re-run, conclude.
 
-A verification is a JSON object: repo, commit, when, `verdict` (see verdict.py), `files` (each with its hash and what is
-wrong with it), and `compared_with` (the local run, or the publication's own stored predictions).
+A verification is a JSON object: repo, commit, when, `verdict` (see verdict.py; its second side is the Hub's), `files`
+(each with its hash and what is wrong with it), and `compared_with`: the local run, or the publication's own stored
+predictions.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from core.files import sha256
 from core.hub import Publication
 from core.integrity import FileCheck, Integrity
 from core.runs import Record, Run
-from core.verdict import Verdict
+from core.verdict import Hashes, Verdict
 
 Progress = Callable[[float, str], object]
 """Called with a share (0 to 1) and what is being done."""
@@ -40,7 +41,7 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
         publication = hub.fetch(repo, commit, cache=Path(cache))
         progress(0.3, "Hashing every file")
         checked = _check(publication)
-        found = _conclude(publication, checked, run, progress)
+        found = verdict.concluding(lambda: _compare(publication, checked, run, progress))
     verification = {
         "repo": repo,
         "commit": commit,
@@ -64,19 +65,6 @@ def _check(publication: Publication) -> Integrity:
         return Integrity((FileCheck(hub.MANIFEST, sha256(path), "is damaged"),), against_hub=False)
 
 
-def _conclude(publication: Publication, checked: Integrity, run: Run | None, progress: Progress) -> Verdict:
-    """The verdict; whatever is wrong on the way makes it `unverifiable`, with the error as reason."""
-    try:
-        return _compare(publication, checked, run, progress)
-    except VerdictError as error:
-        return verdict.unverifiable(str(error))
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        # A manifest fits whatever its author put there: JSON of any shape, tables of any column, weights of any size.
-        return verdict.unverifiable(
-            f"A file does not hold what Verdict writes there, so it proves nothing: {type(error).__name__}, {error}."
-        )
-
-
 def _compare(publication: Publication, checked: Integrity, run: Run | None, progress: Progress) -> Verdict:
     """The verdict. Raises VerdictError, or whatever a file of the wrong shape leads to."""
     _require_whole(publication, checked)
@@ -90,9 +78,8 @@ def _compare(publication: Publication, checked: Integrity, run: Run | None, prog
         model, examples, lambda done, n: progress(0.45 + 0.5 * done / n, f"Classifying {done:,} of {n:,} texts")
     )
     local = run.record if run else publication.record
-    return verdict.compare(
-        local.predictions(SPLIT), fresh, local.labels, model.labels, same_bytes=_same_bytes(publication, run)
-    )
+    files = _files(publication, checked, run)
+    return verdict.compare(local.predictions(SPLIT), fresh, local.labels, model.labels, files)
 
 
 def _require_whole(publication: Publication, checked: Integrity) -> None:
@@ -152,13 +139,14 @@ def _examples(record: Record) -> pd.DataFrame:
     return found.assign(label=stored.label).reset_index(names="id")
 
 
-def _same_bytes(publication: Publication, run: Run | None) -> bool:
-    """Whether the publication's files are the run's own; without a run, manifest and listing settled that."""
-    if run is None:
-        return True
-    stated = publication.manifest or {}
-    files = {name: run.path / name for name in (*run.record.metrics["sha256"], "metrics.json")}
-    return all(path.is_file() and stated.get(_published_as(name)) == sha256(path) for name, path in files.items())
+def _files(publication: Publication, checked: Integrity, run: Run | None) -> Hashes:
+    """By path in the repo, each file's hash in the run (without one, as the manifest states it) and on the Hub."""
+    found = {each.path: each.sha256 for each in checked.files}
+    measured: Mapping[str, str | None] = publication.manifest or {}
+    if run:
+        files = {name: run.path / name for name in (*run.record.metrics["sha256"], "metrics.json")}
+        measured = {_published_as(name): sha256(path) if path.is_file() else None for name, path in files.items()}
+    return {path: (ours, found.get(path)) for path, ours in measured.items()}
 
 
 def _published_as(name: str) -> str:

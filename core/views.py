@@ -230,20 +230,62 @@ def reliability(found: Predictions) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def comparison(verdict: Mapping[str, Any]) -> pd.DataFrame:
-    """A verification's metrics as people read them: Metric, Local, Hub, Difference."""
-    rows = verdict["metrics"]
-    figures = {name.capitalize(): [figure(row[name]) for row in rows] for name in ("local", "hub", "difference")}
-    return pd.DataFrame({"Metric": [METRICS[row["metric"]].title for row in rows], **figures})
+def comparison(verdict: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub")) -> pd.DataFrame:
+    """A verdict's metrics as people read them: Metric, both `sides`, Difference, 95% interval."""
+    # Verifications of before there were intervals call the sides local and hub.
+    rows = [
+        {"first": row.get("local"), "second": row.get("hub"), "low": None, "high": None} | row
+        for row in verdict["metrics"]
+    ]
+    figures = {
+        title: [figure(row[key]) for row in rows]
+        for title, key in zip((*sides, "Difference"), ("first", "second", "difference"), strict=True)
+    }
+    return pd.DataFrame(
+        {"Metric": [METRICS[row["metric"]].title for row in rows]}
+        | figures
+        | {"95% interval": [interval(row) for row in rows]}
+    )
+
+
+def flips(verdict: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub")) -> pd.DataFrame:
+    """A verdict's flips by direction, most frequent first: True label, what both `sides` decide, Change, Examples."""
+    rows = [
+        (each["true"], each["first"], each["second"], _change(each), f"{each['n']:,}")
+        for each in sorted(verdict.get("flipped", ()), key=lambda each: -each["n"])
+    ]
+    return pd.DataFrame(rows, columns=["True label", *sides, "Change", "Examples"])
+
+
+def _change(flip: Mapping[str, Any]) -> str:
+    if flip["true"] in (flip["first"], flip["second"]):
+        return "for the better" if flip["true"] == flip["second"] else "for the worse"
+    return "wrong both times"
 
 
 def files(verification: Mapping[str, Any]) -> pd.DataFrame:
-    """A verification's files as people read them: File, State, SHA-256; those with a problem first."""
+    """A verification's files as people read them: File, State, SHA-256, As measured; those with a problem first.
+
+    The last is the hash on the other side of the comparison, a dash where the file was not compared.
+    """
+    measured = {each["path"]: each["first"] for each in verification["verdict"].get("files", ())}
     rows = [
-        {"File": each["path"], "State": each["problem"] or "as published", "SHA-256": each["sha256"] or "not here"}
+        {
+            "File": each["path"],
+            "State": each["problem"] or "as published",
+            "SHA-256": each["sha256"] or "not here",
+            "As measured": _measured(each, measured),
+        }
         for each in sorted(verification["files"], key=lambda each: (not each["problem"], each["path"]))
     ]
-    return pd.DataFrame(rows, columns=["File", "State", "SHA-256"])
+    return pd.DataFrame(rows, columns=["File", "State", "SHA-256", "As measured"])
+
+
+def _measured(file: Mapping[str, Any], measured: Mapping[str, str | None]) -> str:
+    if file["path"] not in measured:
+        return "–"
+    there = measured[file["path"]]
+    return "the same" if there == file["sha256"] else there or "not there"
 
 
 def settings(recipe: Recipe) -> pd.DataFrame:

@@ -105,37 +105,3 @@ def example_text(row: Mapping[str, Any]) -> str:
         return "*The text is not published with this model, and the data set is not on this machine.*"
     pair = row.get("text_pair")
     return as_markdown(row["text"]) + (f"\n\n{as_markdown(pair)}" if isinstance(pair, str) and pair else "")
-
-
-def comparison_report(verification: Mapping[str, Any], table: pd.DataFrame) -> str:
-    """A verification as a page of Markdown: verdict, metrics side by side, evidence, files."""
-    verdict = verification["verdict"]
-    lines = [
-        f"# {verification['repo']}@{verification['commit']}",
-        "",
-        f"**{verdict['kind']}**: {as_markdown(verdict['sentence'])}",
-    ]
-    lines += ["", f"Compared with {as_markdown(verification['compared_with'])}, {when(verification['when'])}."]
-    if len(table):
-        lines += ["", "| " + " | ".join(table.columns) + " |", "|---|---:|---:|---:|"]
-        lines += ["| " + " | ".join(row) + " |" for row in table.itertuples(index=False)]
-        lines += ["", evidence(verdict)]
-    lines += ["", "| file | state | SHA-256 |", "|---|---|---|"]
-    for each in verification["files"]:
-        state = _cell(each["problem"] or "as published")
-        lines.append(f"| {_cell(each['path'])} | {state} | {each['sha256'] or 'not here'} |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return as_markdown(" ".join(text.split()))  # a row of a table is one line
-
-
-def evidence(verdict: Mapping[str, Any]) -> str:
-    """What a verdict rests on, in one paragraph."""
-    return (
-        f"{verdict['n']:,} examples compared; {verdict['flips']} decided differently ({verdict['won']} for the better, "
-        f"{verdict['lost']} for the worse). The largest change of a probability is "
-        f"{verdict['max_probability_change']:.2g}. Exact McNemar test: p = {verdict['p_value']:.3g}. The smallest "
-        f"difference in accuracy that this many examples can show is {figure(verdict['smallest_gap'])}."
-    )

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import ui, verify, views, wording
+from core import evidence, ui, verify, views, wording
 from core.verdict import Kind
 
 ui.start("Local vs Hub", "Is the model on the Hub the one that was measured?")
@@ -33,7 +33,10 @@ def show(found: dict[str, Any]) -> None:
     st.caption(f"Verified {wording.when(found['when'])} against {wording.as_markdown(found['compared_with'])}.")
     if verdict["metrics"]:
         st.dataframe(views.comparison(verdict), hide_index=True, width="stretch", height="content")
-        st.caption(wording.evidence(verdict))
+        st.caption(evidence.paragraph(verdict))
+    if len(flips := views.flips(verdict)):
+        st.subheader("Flips", anchor=False)
+        st.dataframe(flips, hide_index=True, width="stretch")
     st.subheader("Files", anchor=False)
     st.dataframe(views.files(found), hide_index=True, width="stretch", height="content")
 

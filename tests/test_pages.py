@@ -9,9 +9,11 @@ import streamlit as st
 from huggingface_hub import CommitOperationAdd
 from streamlit.testing.v1 import AppTest
 
-from core import hub
+from core import hub, metrics, verdict
 from core.files import PROJECT
 from core.runs import Run
+from tests.pairs import NAMES, table
+from tests.test_evidence import BEFORE
 
 PAGES = ["Classify", "Evaluation", "Local_vs_Hub", "Training_runs", "About"]
 
@@ -137,3 +139,34 @@ def test_a_typed_review_gets_bars(run: Run) -> None:
     assert not app.exception
     assert app.header[0].value in run.record.labels
     assert "tokens read" in words(app)
+
+
+VERDICTS = {
+    "now": lambda: verdict.compare(*table(20, 4, 1, 7), NAMES, NAMES, {"config.json": ("a", "b")}).to_json(),
+    "before there were intervals": lambda: BEFORE,
+    "unverifiable": lambda: verdict.unverifiable("README.md is missing.").to_json(),
+}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_a_stored_verification_is_shown(run: Run, no_runs: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "RESAMPLES", 20)
+    stored, commit = VERDICTS[name](), "c" * 40
+    copy = Run(Path(shutil.copytree(run.path, no_runs / run.name)))
+    copy.add_publication("demo/stored", commit)
+    files = [{"path": "config.json", "sha256": "b", "problem": ""}]
+    copy.add_verification(
+        {
+            "repo": "demo/stored", "commit": commit, "when": "2026-11-21T06:52:09+00:00", "compared_with": copy.name,
+            "verdict": stored, "files": files,
+        }
+    )  # fmt: skip
+    app = page("Local_vs_Hub", model=copy.name, publication=f"demo/stored@{commit}")
+    assert not app.exception
+    said = words(app)
+    assert f"**{stored['kind'].capitalize()}.**" in said
+    tables = [list(each.value.columns) for each in app.dataframe]
+    assert tables[-1] == ["File", "State", "SHA-256", "As measured"]
+    assert (["Metric", "Local", "Hub", "Difference", "95% interval"] in tables) == bool(stored["metrics"])
+    assert (["True label", "Local", "Hub", "Change", "Examples"] in tables) == ("flipped" in stored)
+    assert ("examples compared" in said) == bool(stored["metrics"])

@@ -1,6 +1,8 @@
 """Predictions in memory and as a file."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ import torch
 from core import predictions
 from core.errors import RunError
 from core.predictions import Predictions
+from tests.pairs import NAMES, names, noisy, relabelled, shuffled, table, with_first
 
 
 def some(n: int = 20, k: int = 3) -> Predictions:
@@ -82,3 +85,55 @@ def test_rows_of_different_lengths_are_damage(tmp_path: Path, logits: list[list[
     pq.write_table(table.append_column("logits", pa.array(logits, pa.list_(pa.float32()))), path)
     with pytest.raises(RunError, match="damaged"):
         predictions.load(path)
+
+
+@pytest.mark.parametrize("rows", [np.array([2, 0]), np.arange(20) % 3 == 0], ids=["numbers", "which"])
+def test_some_rows_are_taken_of_every_column(rows: Any) -> None:
+    found, whole = some().take(rows), some()
+    for name in predictions.SCHEMA.names:
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name)[rows])
+
+
+def rows_of(found: Predictions) -> dict[str, tuple[Any, ...]]:
+    return {
+        name: (text, label, *logits)
+        for name, text, label, logits in zip(
+            found.id, found.text_sha256, found.label, found.logits.tolist(), strict=True
+        )
+    }
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+def test_what_is_shared_stands_in_one_order_whatever_the_order_of_examples_and_labels(order: tuple[int, ...]) -> None:
+    one, other = noisy(50, 3, 1), noisy(50, 3, 2)
+    there = relabelled(shuffled(other.take(np.arange(10, 50))), order)
+    left, right = predictions.shared(shuffled(one, 1), there, names(3), [names(3)[place] for place in order])
+    assert left.id.tolist() == right.id.tolist()
+    assert rows_of(left) == rows_of(one.take(np.arange(10, 50)))
+    assert rows_of(right) == rows_of(other.take(np.arange(10, 50)))
+
+
+@pytest.mark.parametrize("change", [("text_sha256", "f" * 64), ("id", "another"), ("id", "r1")])
+def test_an_id_with_another_text_is_another_example(change: tuple[str, str]) -> None:
+    one = noisy(80, 2, 1)
+    left, right = predictions.shared(one, with_first(one, *change), NAMES, NAMES)
+    assert left.id.tolist() == right.id.tolist() == one.id[1:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "labels", "said"),
+    [
+        ({"id": np.array([f"x{row}" for row in range(10)])}, NAMES, "No example is shared: of 10 and 10"),
+        ({"label": np.ones(10, dtype=np.int64)}, NAMES, "10 of 10 shared examples have different true labels"),
+        ({}, NAMES[::-1], "10 of 10 shared examples have different true labels"),
+        ({}, ("bad", "good"), "labels differ: negative, positive on one side, bad, good on the other"),
+        ({}, ("negative", "positive", "mixed"), "labels differ"),
+        ({"logits": np.zeros((10, 3), np.float32)}, NAMES, "3 outputs are not of a model of 2 labels"),
+        ({"logits": np.full((10, 2), np.nan, np.float32)}, NAMES, "10 of 10 predictions hold no numbers"),
+        ({"logits": np.full((10, 2), -np.inf, np.float32)}, NAMES, "hold no numbers"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(change: dict[str, Any], labels: tuple[str, ...], said: str) -> None:
+    one, other = table(5, 2, 2, 1)
+    with pytest.raises(RunError, match=said):
+        predictions.shared(one, dataclasses.replace(other, **change), NAMES, labels)

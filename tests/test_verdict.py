@@ -1,196 +1,270 @@
 """Two records -> a verdict: all five kinds, with their evidence."""
 
-import dataclasses
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from scipy.stats import binomtest
-from statsmodels.stats.contingency_tables import mcnemar
 
 from core import metrics, verdict
 from core.metrics import Outcome
 from core.predictions import Predictions
+from core.runs import Record, Run
 from core.verdict import Kind, Verdict
+from tests.pairs import NAMES, made, names, noisy, relabelled, shuffled, table, with_first
+from tests.test_results import finish
 
-NAMES = ("negative", "positive")
-
-
-def made(decided: npt.ArrayLike, labels: npt.ArrayLike, margin: float = 2.0) -> Predictions:
-    """Predictions of two labels with these decisions."""
-    decisions, truth = np.asarray(decided), np.asarray(labels)
-    n = len(truth)
-    return Predictions(
-        id=np.array([f"r{row}" for row in range(n)]),
-        text_sha256=np.array([f"{row:064x}" for row in range(n)]),
-        label=truth.astype(np.int64),
-        logits=(margin * np.eye(2)[decisions]).astype(np.float32),
-        n_tokens=np.full(n, 5),
-        truncated=np.zeros(n, dtype=bool),
-    )
+SAME = {"model.safetensors": ("a", "a")}
+CHANGED_FILE = {"config.json": ("b", "b"), "model.safetensors": ("a", "c")}
 
 
-def table(both: int, lost: int, won: int, neither: int) -> tuple[Predictions, Predictions]:
-    """Local and Hub predictions with these counts of right and wrong decisions; all labels are 0."""
-    local = [0] * both + [0] * lost + [1] * won + [1] * neither
-    hub = [0] * both + [1] * lost + [0] * won + [1] * neither
-    return made(local, [0] * len(local)), made(hub, [0] * len(local))
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "RESAMPLES", 20)
 
 
-def compare(local: Predictions, hub: Predictions, *, same_bytes: bool = True) -> Verdict:
-    return verdict.compare(local, hub, NAMES, NAMES, same_bytes=same_bytes)
+def compare(first: Predictions, second: Predictions, files: verdict.Hashes = SAME) -> Verdict:
+    return verdict.compare(first, second, NAMES, NAMES, files)
 
 
 @pytest.mark.parametrize(
-    ("lost", "won", "same_bytes", "kind"),
+    ("lost", "won", "files", "kind"),
     [
-        (0, 0, True, Kind.IDENTICAL),
-        (0, 0, False, Kind.DRIFT),
-        (1, 0, True, Kind.DECISIONS_CHANGED),
-        (3, 3, True, Kind.DECISIONS_CHANGED),
-        (5, 0, False, Kind.DECISIONS_CHANGED),
-        (6, 0, False, Kind.DIFFERENT),
-        (0, 6, True, Kind.DIFFERENT),
-        (20, 3, True, Kind.DIFFERENT),
+        (0, 0, SAME, Kind.IDENTICAL),
+        (0, 0, CHANGED_FILE, Kind.DRIFT),
+        (0, 0, {"model.safetensors": ("a", None)}, Kind.DRIFT),
+        (0, 0, {"model.safetensors": (None, None)}, Kind.DRIFT),
+        (0, 0, {}, Kind.DRIFT),
+        (1, 0, SAME, Kind.DECISIONS_CHANGED),
+        (3, 3, SAME, Kind.DECISIONS_CHANGED),
+        (5, 0, CHANGED_FILE, Kind.DECISIONS_CHANGED),
+        (6, 0, CHANGED_FILE, Kind.DIFFERENT),
+        (0, 6, SAME, Kind.DIFFERENT),
+        (20, 3, {}, Kind.DIFFERENT),
     ],
 )
-def test_the_kind_follows_from_flips_and_the_test(lost: int, won: int, same_bytes: bool, kind: Kind) -> None:
-    found = compare(*table(30, lost, won, 10), same_bytes=same_bytes)
-    assert (found.kind, found.flips, found.lost, found.won) == (kind, lost + won, lost, won)
-    assert found.n == 40 + lost + won
+def test_the_kind_follows_from_bytes_flips_and_the_test(lost: int, won: int, files: verdict.Hashes, kind: Kind) -> None:
+    found = compare(*table(30, lost, won, 10), files)
+    assert found.kind == kind
+    assert found.evidence
+    assert (found.evidence.n, found.evidence.lost, found.evidence.won) == (40 + lost + won, lost, won)
+    assert [(each.path, each.first, each.second) for each in found.files] == [
+        (path, *pair) for path, pair in files.items()
+    ]
     assert found.kind.good == (kind in ("identical", "drift"))
 
 
+@pytest.mark.parametrize(
+    ("counts", "files", "said"),
+    [
+        ((1200, 0, 0, 34), SAME, "Every file is the same, and so are all 1,234 predictions."),
+        ((1200, 0, 0, 34), CHANGED_FILE, "All 1,234 decisions agree and 1 of 2 files are not the same; no probability"),
+        ((1200, 0, 0, 34), {}, "All 1,234 decisions agree; no probability moved by more than 0."),
+        ((30, 2, 1, 7), SAME, "3 of 40 decisions changed, 1 for the better and 2 for the worse, which chance can"),
+        ((30, 9, 0, 1), SAME, "9 of 40 decisions changed, 0 for the better and 9 for the worse, more than chance"),
+    ],
+)
+def test_the_sentence_says_what_was_found(counts: Any, files: verdict.Hashes, said: str) -> None:
+    assert compare(*table(*counts), files).sentence.startswith(said)
+
+
 def test_numbers_that_move_without_a_decision_are_drift() -> None:
-    local, hub = made([0, 1], [0, 1], margin=2.0), made([0, 1], [0, 1], margin=2.001)
-    found = compare(local, hub)
+    found = compare(made([0, 1], [0, 1], margin=2.0), made([0, 1], [0, 1], margin=2.001))
     assert found.kind is Kind.DRIFT
-    assert found.max_probability_change == np.abs(local.probabilities - hub.probabilities).max() > 0
-    assert f"{found.max_probability_change:.2g}" in found.sentence
+    assert found.evidence
+    assert found.evidence.max_probability_change > 0
+    assert "every file is the same" in found.sentence
+    assert f"{found.evidence.max_probability_change:.2g}" in found.sentence
 
 
-def test_flips_between_wrong_labels_count_as_flips_only() -> None:
-    local = dataclasses.replace(made([0] * 8, [0] * 8), logits=np.tile(np.float32([0, 1, 0]), (8, 1)))
-    hub = dataclasses.replace(local, logits=np.tile(np.float32([0, 0, 1]), (8, 1)))
-    found = verdict.compare(local, hub, ("a", "b", "c"), ("a", "b", "c"), same_bytes=False)
-    assert (found.kind, found.flips, found.lost, found.won) == (Kind.DECISIONS_CHANGED, 8, 0, 0)
-    assert found.p_value == 1.0
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_p_values_are_statsmodels_and_scipys(seed: int) -> None:
-    both, lost, won, neither = np.random.default_rng(seed).integers(0, [40, 15, 15, 20])
-    found = compare(*table(both, lost + 1, won, neither))
-    assert found.p_value == pytest.approx(mcnemar([[both, lost + 1], [won, neither]], exact=True).pvalue, rel=1e-12)
-    assert found.p_value == pytest.approx(binomtest(int(lost) + 1, int(lost + won) + 1, 0.5).pvalue, rel=1e-9)
-
-
-@pytest.mark.parametrize(("both", "neither"), [(10, 0), (0, 10), (5, 5), (1, 0)])
-def test_without_discordant_pairs_there_is_no_difference(both: int, neither: int) -> None:
-    assert compare(*table(both, 0, 0, neither)).p_value == 1.0
-
-
-@pytest.mark.parametrize(("n", "gap"), [(1, None), (5, None), (6, 1.0), (7, 6 / 7), (32, 6 / 32), (1000, 0.006)])
-def test_the_smallest_gap_is_six_flips(n: int, gap: float | None) -> None:
-    assert verdict.smallest_gap(n) == gap
-    if gap is not None:
-        right = round(n * gap)
-        assert compare(*table(n - right, right, 0, 0)).kind is Kind.DIFFERENT
-        assert compare(*table(n - right + 1, right - 1, 0, 0)).kind is not Kind.DIFFERENT
-
-
-def shuffled(found: Predictions, seed: int = 0) -> Predictions:
-    rows = np.random.default_rng(seed).permutation(len(found))
-    return Predictions(**{name: value[rows] for name, value in vars(found).items() if isinstance(value, np.ndarray)})
-
-
-def renamed(found: Predictions) -> Predictions:
-    """The same predictions of a model whose outputs stand in the other order."""
-    return dataclasses.replace(found, label=1 - found.label, logits=found.logits[:, ::-1])
-
-
-def random_pair() -> tuple[Predictions, Predictions]:
-    rng = np.random.default_rng(4)
-    labels = rng.integers(0, 2, 60)
-    one = made(rng.integers(0, 2, 60), labels)
-    noisy = one.logits + rng.normal(size=one.logits.shape).astype(np.float32)
-    return one, dataclasses.replace(one, logits=noisy)
-
-
-def test_neither_the_order_of_examples_nor_that_of_labels_matters() -> None:
-    local, hub = random_pair()
-    expected = compare(local, hub)
-    assert 0 < (expected.flips or 0) < 60
-    other_order = verdict.compare(local, renamed(shuffled(hub)), NAMES, NAMES[::-1], same_bytes=True)
-    assert other_order == expected
-
-
-def test_a_copy_in_another_order_is_identical() -> None:
-    local, _ = random_pair()
-    assert compare(local, shuffled(local)).kind is Kind.IDENTICAL
-
-
-def test_metric_differences_are_hub_minus_local() -> None:
-    local, hub = random_pair()
-    ours, theirs = (metrics.values(Outcome.of_logits(each.logits, local.label)) for each in (local, hub))
-    found = compare(local, hub).metrics
-    assert {row["metric"] for row in found} == set(ours)
-    for row in found:
-        name = row["metric"]
-        assert (row["local"], row["hub"]) == (ours[name], theirs[name])
-        assert row["difference"] == theirs[name] - ours[name]
-
-
-def with_first(found: Predictions, name: str, value: object) -> Predictions:
-    column = getattr(found, name).copy()
-    column[0] = value
-    return dataclasses.replace(found, **{name: column})
-
-
-def first(found: Predictions, n: int) -> Predictions:
-    return Predictions(**{name: value[:n] for name, value in vars(found).items() if isinstance(value, np.ndarray)})
+def test_metric_differences_are_second_minus_first() -> None:
+    one, other = noisy(60, 2, 1), noisy(60, 2, 2)
+    ours, theirs = (metrics.values(Outcome.of_logits(each.logits, one.label)) for each in (one, other))
+    found = compare(one, other).evidence
+    assert found
+    assert {each.metric for each in found.metrics} == set(ours)
+    for each in found.metrics:
+        assert (each.first, each.second) == (ours[each.metric], theirs[each.metric])
+        assert each.difference == theirs[each.metric] - ours[each.metric]
 
 
 CHANGED: dict[str, Any] = {
-    "ids": (lambda found: with_first(found, "id", "x"), "The examples differ: 10 here, 10 on the Hub, 9 shared"),
-    "fewer": (lambda found: first(found, 9), "The examples differ: 10 here, 9 on the Hub, 9 shared"),
-    "texts": (lambda found: with_first(found, "text_sha256", "0" * 63 + "f"), "same ids but different texts"),
-    "labels": (lambda found: with_first(found, "label", 1), "same texts but different true labels"),
-    "an id twice": (lambda found: with_first(found, "id", "r1"), "The examples differ"),
+    "ids": (lambda found: with_first(found, "id", "x"), "The examples differ: of 10 and 10, 9 are shared"),
+    "fewer": (lambda found: found.take(np.arange(9)), "The examples differ: of 10 and 9, 9 are shared"),
+    "texts": (lambda found: with_first(found, "text_sha256", "0" * 63 + "f"), "of 10 and 10, 9 are shared"),
+    "labels": (lambda found: with_first(found, "label", 1), "1 of 10 shared examples have different true labels"),
+    "an example twice": (lambda found: found.take(np.array([*range(10), 3])), "of 10 and 11, 10 are shared"),
+    "nothing shared": (lambda found: found.take(np.arange(0)), "No example is shared"),
+    "no numbers": (lambda found: with_first(found, "logits", np.nan), "1 of 10 predictions hold no numbers"),
 }
 
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_what_does_not_fit_makes_it_unverifiable(name: str) -> None:
     change, reason = CHANGED[name]
-    local, _ = table(5, 2, 2, 1)
-    found = compare(local, change(local))
-    assert found.kind is Kind.UNVERIFIABLE
-    assert reason in found.sentence
-    assert found.flips is None
-    assert not found.metrics
+    one, _ = table(5, 2, 2, 1)
+    for found in (compare(one, change(one)), compare(change(one), one)):
+        assert found.kind is Kind.UNVERIFIABLE
+        assert found.evidence is None
+    assert reason in compare(one, change(one)).sentence
 
 
-def test_ids_that_stand_twice_on_both_sides_are_not_compared() -> None:
-    local, _ = table(5, 2, 2, 1)
-    one, other = with_first(local, "id", "r1"), with_first(local, "id", "r2")
-    twice = dataclasses.replace(other, id=np.where(np.arange(10) == 2, "r1", other.id))
-    assert verdict.compare(one, twice, NAMES, NAMES, same_bytes=True).kind is Kind.UNVERIFIABLE
+def test_examples_that_stand_twice_on_both_sides_are_not_compared() -> None:
+    one, _ = table(5, 2, 2, 1)
+    twice = one.take(np.array([*range(10), 3]))
+    assert compare(twice, twice).kind is Kind.UNVERIFIABLE
 
 
 def test_other_label_names_are_unverifiable() -> None:
-    local, hub = table(5, 0, 0, 5)
-    found = verdict.compare(local, hub, NAMES, ("bad", "good"), same_bytes=True)
+    found = verdict.compare(*table(5, 0, 0, 5), NAMES, ("bad", "good"))
     assert found.kind is Kind.UNVERIFIABLE
     assert all(name in found.sentence for name in (*NAMES, "bad", "good"))
+
+
+def test_labels_are_matched_by_name_and_never_by_index() -> None:
+    one, order = noisy(60, 3, 1), (2, 0, 1)
+    there = [names(3)[place] for place in order]
+    assert verdict.compare(one, relabelled(one, order), names(3), there, SAME).kind is Kind.IDENTICAL
+    # The same indices and numbers under names in another order are other labels and other decisions.
+    assert verdict.compare(one, one, names(3), there, SAME).kind is Kind.UNVERIFIABLE
 
 
 @pytest.mark.parametrize("counts", [(10, 0, 0, 2), (10, 6, 0, 2)])
 def test_a_verdict_can_be_stored(counts: tuple[int, int, int, int]) -> None:
     found = compare(*table(*counts))
     stored = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert found.evidence
     assert Kind(stored["kind"]) is found.kind
-    assert (stored["n"], stored["flips"]) == (found.n, found.flips)
-    assert len(stored["metrics"]) == len(found.metrics)
+    assert (stored["n"], stored["flips"]) == (found.evidence.n, found.evidence.flips)
+    assert len(stored["metrics"]) == len(found.evidence.metrics)
+    assert stored["files"] == [{"path": "model.safetensors", "first": "a", "second": "a"}]
+    nothing = verdict.unverifiable("So it is.").to_json()
+    assert json.loads(json.dumps(nothing)) == nothing
+    assert not nothing["metrics"]
+
+
+Change = Callable[[Run], object]
+Runs = tuple[Run, Run]
+
+
+@pytest.fixture
+def two(tiny: Path, no_runs: Path) -> Runs:
+    """Two runs over the same test split; one is a recipe of the loop engine."""
+    return finish(tiny, 1), finish(tiny, 2, ["engine=loop"])
+
+
+def between(runs: Runs) -> Verdict:
+    return verdict.between(*(Record(run.path) for run in runs))
+
+
+def rewrite(name: str, change: Callable[[dict[str, Any]], object]) -> Change:
+    """Changes what a JSON file of a run holds."""
+
+    def rewritten(run: Run) -> None:
+        stored = json.loads((run.path / name).read_text())
+        change(stored)
+        (run.path / name).write_text(json.dumps(stored))
+
+    return rewritten
+
+
+def set_hashes(model: str, history: str = "") -> Change:
+    return rewrite(
+        "metrics.json",
+        lambda found: found.update(sha256={"model/model.safetensors": model, "history.jsonl": history}),
+    )
+
+
+def test_two_records_have_the_verdict_of_their_predictions(two: Runs) -> None:
+    one, other = (run.record for run in two)
+    expected = verdict.compare(one.predictions(), other.predictions(), one.labels, other.labels)
+    assert between(two) == expected
+    assert expected.evidence
+
+
+def test_a_copy_with_the_same_stated_model_is_identical(two: Runs) -> None:
+    run, _ = two
+    assert between((run, run)).kind is Kind.DRIFT  # nothing is known of its bytes
+    set_hashes("a")(run)
+    found = between((run, run))
+    assert found.kind is Kind.IDENTICAL
+    assert [each.path for each in found.files] == ["model/model.safetensors"]
+
+
+def test_only_the_models_files_make_two_records_identical(two: Runs) -> None:
+    one, other = two
+    (other.path / "predictions" / "test.parquet").write_bytes((one.path / "predictions" / "test.parquet").read_bytes())
+    set_hashes("a", "b")(one)
+    set_hashes("a", "c")(other)
+    assert between(two).kind is Kind.IDENTICAL
+    set_hashes("d")(other)
+    assert between(two).kind is Kind.DRIFT
+
+
+def rename_metric(old: str, new: str) -> Change:
+    def renamed(found: dict[str, Any]) -> None:
+        split = found["splits"]["test"]
+        split[new] = split.pop(old)
+
+    return rewrite("metrics.json", renamed)
+
+
+def rename_data(run: Run) -> None:
+    rewrite("data.json", lambda found: found["splits"]["test"].update(sha256="f" * 64))(run)
+    path = run.path / "recipe.toml"
+    path.write_text(path.read_text().replace('test = "test"', 'test = "held out"'))
+
+
+UNLIKE: dict[str, tuple[Change, str]] = {
+    "fingerprint": (
+        rewrite("data.json", lambda found: found["splits"]["test"].update(sha256="f" * 64)),
+        "measured on different data: the fingerprints of test are 0000000 and fffffff.",
+    ),
+    "split of the recipe": (rename_data, "are 0000000 and fffffff; their recipes differ in data.test."),
+    "labels": (
+        rewrite("metrics.json", lambda found: found.update(labels=["bad", "good"])),
+        "labels differ: negative, positive on one side, bad, good on the other",
+    ),
+    "averaging": (
+        rename_metric("f1_macro", "f1_micro"),
+        "averaged differently: f1_macro, f1_positive, f1_weighted on one side, f1_micro, f1_positive, f1_weighted on",
+    ),
+    "no averaging stated": (rename_metric("f1_macro", "f1"), "f1, f1_positive, f1_weighted on the"),
+    "no split": (rewrite("data.json", lambda found: found["splits"].clear()), "does not hold what Verdict writes"),
+    "no predictions": (lambda run: (run.path / "predictions" / "test.parquet").unlink(), "test.parquet is missing"),
+    "no data": (lambda run: (run.path / "data.json").unlink(), "data.json is missing"),
+    "no metrics": (lambda run: (run.path / "metrics.json").unlink(), "metrics.json is missing"),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_records_that_cannot_be_compared_are_unverifiable(two: Runs, name: str) -> None:
+    change, reason = UNLIKE[name]
+    assert between(two).kind is not Kind.UNVERIFIABLE
+    change(two[1])
+    found = between(two)
+    assert found.kind is Kind.UNVERIFIABLE
+    assert reason in found.sentence
+    assert between((two[1], two[0])).kind is Kind.UNVERIFIABLE
+
+
+def test_what_moves_no_examples_does_not_make_records_unverifiable(two: Runs) -> None:
+    expected = between(two)
+    run = two[1]
+    path = run.path / "recipe.toml"
+    path.write_text(path.read_text().replace("reviews.jsonl", "moved.jsonl"))  # the fingerprint is the same
+    rewrite("metrics.json", lambda found: found["splits"]["test"].pop("loss"))(run)  # of a version without it
+    assert between(two) == expected
+
+
+def test_records_with_labels_in_another_order_are_compared_by_name(two: Runs) -> None:
+    expected = between(two)
+    run = two[1]
+    stored = run.record.predictions()
+    relabelled(shuffled(stored), (1, 0)).save(run.path / "predictions" / "test.parquet")
+    rewrite("metrics.json", lambda found: found.update(labels=found["labels"][::-1]))(run)
+    # A fingerprint holds the labels' indices, so that it is another one.
+    rewrite("data.json", lambda found: found["splits"]["test"].update(sha256="f" * 64))(run)
+    assert between(two) == expected

@@ -164,22 +164,50 @@ def test_a_run_that_has_not_begun_has_no_curves() -> None:
     assert views.curve_groups(points) == {}
 
 
-def test_a_comparison_shows_both_sides() -> None:
-    rows = [{"metric": "f1_macro", "local": 0.81234, "hub": 0.8, "difference": -0.01234}]
-    assert views.comparison({"metrics": rows}).to_numpy().tolist() == [["F1 (macro)", "0.812", "0.800", "-0.0123"]]
+def test_a_comparison_shows_both_sides_and_the_interval_of_their_difference() -> None:
+    row = {"metric": "f1_macro", "first": 0.81234, "second": 0.8, "difference": -0.01234, "low": -0.03, "high": 0.0051}
+    shown = views.comparison({"metrics": [row]}, ("Here", "There"))
+    assert list(shown.columns) == ["Metric", "Here", "There", "Difference", "95% interval"]
+    assert shown.to_numpy().tolist() == [["F1 (macro)", "0.812", "0.800", "-0.0123", "-0.0300 to 0.00510"]]
+    none = views.comparison({"metrics": [row | {"low": None, "high": None}]})
+    assert none["95% interval"].tolist() == ["–"]
     assert views.comparison({"metrics": []}).empty
 
 
-def test_files_with_a_problem_come_first() -> None:
+def test_a_comparison_of_before_there_were_intervals_is_still_shown() -> None:
+    stored = {"metric": "f1_macro", "local": 0.81234, "hub": 0.8, "difference": -0.01234}
+    assert views.comparison({"metrics": [stored]}).to_numpy().tolist() == [
+        ["F1 (macro)", "0.812", "0.800", "-0.0123", "–"]
+    ]
+    assert views.flips({"metrics": [stored]}).empty
+
+
+def test_flips_are_shown_by_direction_the_most_frequent_first() -> None:
+    rows = [("a", "a", "b", 2), ("a", "b", "a", 1234), ("b", "a", "c", 7)]
+    flipped = [dict(zip(("true", "first", "second", "n"), row, strict=True)) for row in rows]
+    shown = views.flips({"flipped": flipped}, ("Here", "There"))
+    assert list(shown.columns) == ["True label", "Here", "There", "Change", "Examples"]
+    assert shown.to_numpy().tolist() == [
+        ["a", "b", "a", "for the better", "1,234"],
+        ["b", "a", "c", "wrong both times", "7"],
+        ["a", "a", "b", "for the worse", "2"],
+    ]
+
+
+def test_files_with_a_problem_come_first_and_both_hashes_are_shown() -> None:
     files = [
         {"path": "a", "problem": "", "sha256": "1"},
         {"path": "c", "problem": "differs", "sha256": "2"},
         {"path": "b", "problem": "gone", "sha256": None},
+        {"path": "d", "problem": "", "sha256": "4"},
     ]
-    assert views.files({"files": files}).to_numpy().tolist() == [
-        ["b", "gone", "not here"], ["c", "differs", "2"], ["a", "as published", "1"],
+    pairs = [("a", "1", "1"), ("b", "3", None), ("c", None, "2")]
+    verdict = {"files": [dict(zip(("path", "first", "second"), pair, strict=True)) for pair in pairs]}
+    assert views.files({"files": files, "verdict": verdict}).to_numpy().tolist() == [
+        ["b", "gone", "not here", "3"], ["c", "differs", "2", "not there"], ["a", "as published", "1", "the same"],
+        ["d", "as published", "4", "–"],
     ]  # fmt: skip
-    assert views.files({"files": []}).shape == (0, 3)
+    assert views.files({"files": [], "verdict": {}}).shape == (0, 4)
 
 
 def test_settings_hold_every_key_of_the_recipe(run: Run) -> None:

@@ -10,7 +10,6 @@ from markdown_it import MarkdownIt
 
 from core import views, wording
 from core.predictor import Reading
-from core.runs import Run
 
 
 @pytest.mark.parametrize(
@@ -119,39 +118,6 @@ def test_an_example_shows_its_text_escaped_or_says_why_not() -> None:
     assert "not published" in wording.example_text({})
 
 
-def test_evidence_states_flips_test_and_gap() -> None:
-    verdict = {
-        "n": 1234, "flips": 7, "won": 2, "lost": 5, "max_probability_change": 0.1234, "p_value": 0.453125,
-        "smallest_gap": 6 / 1234,
-    }  # fmt: skip
-    said = wording.evidence(verdict)
-    for words in ("1,234 examples", "7 decided differently (2 for the better, 5 for the worse)", "0.12", "p = 0.453"):
-        assert words in said
-    assert "0.00486" in said
-    assert "–" in wording.evidence(verdict | {"smallest_gap": None})
-
-
 def test_a_time_is_shown_in_utc() -> None:
     assert wording.when("2026-11-21T06:52:09+00:00") == "21 November 2026, 06:52 UTC"
     assert wording.when("2026-01-01T01:30:00+02:00") == "31 December 2025, 23:30 UTC"
-
-
-def test_a_report_lists_metrics_and_files(run: Run) -> None:
-    rows = [{"metric": "accuracy", "local": 0.5, "hub": 0.75, "difference": 0.25}]
-    verdict = {
-        "kind": "different", "sentence": "So it is.", "n": 8, "flips": 2, "won": 2, "lost": 0, "p_value": 0.5,
-        "max_probability_change": 0.4, "smallest_gap": 0.75, "metrics": rows,
-    }  # fmt: skip
-    files = [
-        {"path": "a|<b>.json", "problem": "", "sha256": "f" * 64},
-        {"path": "c", "problem": "gone", "sha256": None},
-    ]
-    found = {
-        "repo": "demo/x", "commit": "c" * 40, "compared_with": run.name, "when": "2026-11-21T06:52:09+00:00",
-        "verdict": verdict, "files": files,
-    }  # fmt: skip
-    report = wording.comparison_report(found, views.comparison(verdict))
-    html = MarkdownIt("commonmark").enable("table").render(report)
-    cells = [unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", html)]
-    assert cells[:4] == ["Accuracy", "0.500", "0.750", "0.250"]
-    assert cells[4:] == ["a|<b>.json", "as published", "f" * 64, "c", "gone", "not here"]

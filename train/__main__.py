@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +16,8 @@ from rich.logging import RichHandler
 from rich.table import Column, Table
 from rich.text import Text
 
+from core import evidence, runs, views, wording
 from core import recipe as recipes
-from core import runs, views, wording
 from core.errors import VerdictError
 from core.recipe import Recipe
 
@@ -119,24 +121,29 @@ def compare(
     first: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run", metavar="RUN")],
     second: Annotated[str, typer.Argument(help="the run that it is compared with", metavar="RUN")],
 ) -> None:
-    """Compare two runs over the test examples they share: exact McNemar test and paired bootstrap, in words.
+    """Compare two runs over the test examples they share: verdict, exact McNemar test and paired bootstrap, in words.
 
     Example: python -m train compare imdb-cased imdb-loop
     """
-    from core import paired
+    from core import paired, predictions, verdict
     from train.results import apart
 
     named = {"First": runs.find(first), "Second": runs.find(second)}
     one, other = (run.record for run in named.values())
-    found = paired.compare(one.predictions(), other.predictions(), one.labels, other.labels)
+    stored = one.predictions(), other.predictions()
+    concluded = verdict.between(one, other)
+    found = concluded.evidence or paired.compare(*predictions.shared(*stored, one.labels, other.labels), one.labels)
     for place, run in named.items():
         console.print(_bold(f"{place}: ", run.name), soft_wrap=True)
     differing = "; ".join(
         f"{key} {mine} and {theirs}" for key, (mine, theirs) in apart(one.recipe, other.recipe).items()
     )
     console.print(f"Their recipes differ: {differing}." if differing else "Their recipes are the same.", soft_wrap=True)
-    console.print(_table(paired.table(found)))
-    console.print("A difference is second minus first.", *found.sentences, sep="\n", soft_wrap=True)
+    console.print(_bold("", concluded.kind, f": {concluded.sentence}"), soft_wrap=True)
+    _print_evidence(asdict(found), tuple(named))
+    console.print(
+        "A difference is second minus first.", *evidence.conclusions(found, *map(len, stored)), sep="\n", soft_wrap=True
+    )
 
 
 @app.command()
@@ -194,7 +201,7 @@ def verify(
     _print_verification(found)
     if output:
         write_json(output / "verification.json", found)
-        write_text(output / "comparison.md", wording.comparison_report(found, views.comparison(found["verdict"])))
+        write_text(output / "comparison.md", evidence.report(found))
     if not Kind(found["verdict"]["kind"]).good:
         raise typer.Exit(1)
 
@@ -260,12 +267,19 @@ def _print_verification(found: dict[str, Any]) -> None:
     console.print(_bold("", verdict["kind"], f": {verdict['sentence']}"), soft_wrap=True)
     console.print(f"{found['repo']}@{found['commit']}, compared with {found['compared_with']}", soft_wrap=True)
     if verdict["metrics"]:
-        console.print(_table(views.comparison(verdict)))
-        console.print(wording.evidence(verdict), soft_wrap=True)
+        _print_evidence(verdict, ("Local", "Hub"))
+        console.print(evidence.paragraph(verdict), soft_wrap=True)
     bad = [each for each in found["files"] if each["problem"]]
     console.print(f"{len(found['files'])} files hashed, {len(bad)} not as published.")
     for each in bad:
         console.print(f"  {each['path']}: {each['problem']}", soft_wrap=True)
+
+
+def _print_evidence(verdict: dict[str, Any], sides: Sequence[str]) -> None:
+    """The metrics of both sides, and what flipped."""
+    console.print(_table(views.comparison(verdict, sides)))
+    if len(flips := views.flips(verdict, sides)):
+        console.print(_table(flips))
 
 
 def main() -> None:

@@ -19,12 +19,15 @@ class Reproduction:
 
     run: Run
     """the new one"""
-    same: bool
-    """whether model and predictions are equal to the byte"""
     verdict: Verdict
     """the new predictions on the test split against the old"""
     differences: dict[str, tuple[Any, Any]]
     """what went in or came out differently: (then, now)"""
+
+    @property
+    def same(self) -> bool:
+        """Whether weights and predictions are equal to the byte."""
+        return self.verdict.kind is Kind.IDENTICAL
 
     @property
     def sentence(self) -> str:
@@ -40,10 +43,9 @@ def reproduce(run: Run) -> Reproduction:
         raise RunError(f"{run.name} is not complete, so there is nothing to compare with. Go on with it: fit --resume.")
     again = fit(run.record.recipe)
     old, new = (each.record.predictions("test") for each in (run, again))
-    weights = [sha256(each.model / WEIGHTS) for each in (run, again)]
-    same = weights[0] == weights[1]
-    found = verdict.compare(old, new, run.record.labels, again.record.labels, same_bytes=same)
-    return Reproduction(again, same and found.kind is Kind.IDENTICAL, found, differences(run, again))
+    weights = {WEIGHTS: (sha256(run.model / WEIGHTS), sha256(again.model / WEIGHTS))}
+    found = verdict.compare(old, new, run.record.labels, again.record.labels, weights)
+    return Reproduction(again, found, differences(run, again))
 
 
 def differences(run: Run, again: Run) -> dict[str, tuple[Any, Any]]:

@@ -97,7 +97,7 @@ def test_the_verdict_can_be_read_and_made_again(site: str, page: Page, published
     settle(page)
     page.get_by_role("button", name="Verify now").click()
     expect(page.get_by_text("Identical.")).to_be_visible()
-    expect(page.get_by_text("The model on the Hub is the one that was measured")).to_be_visible()
+    expect(page.get_by_text("Every file is the same, and so are all")).to_be_visible()
 
 
 @pytest.mark.parametrize("name", ["Classify", "Evaluation", "Local_vs_Hub", "Training_runs", "About"])

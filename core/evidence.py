@@ -50,11 +50,13 @@ def report(verification: Mapping[str, Any]) -> str:
 
 
 def _table(frame: pd.DataFrame, sides: str) -> str:
-    """A Markdown table, its columns to the l(eft) or r(ight)."""
-    rows = [list(frame.columns), *frame.to_numpy().tolist()]
-    lines = ["| " + " | ".join(as_markdown(" ".join(cell.split())) for cell in row) + " |" for row in rows]
-    lines.insert(1, "|" + "|".join({"l": "---", "r": "---:"}[side] for side in sides) + "|")
-    return "\n".join(lines)
+    """A Markdown table, its columns to the l(eft), which hold words, or to the r(ight), which hold figures."""
+    rows = [
+        [cell if side == "r" else as_markdown(" ".join(cell.split())) for cell, side in zip(row, sides, strict=True)]
+        for row in frame.to_numpy().tolist()
+    ]
+    rule = ["---" if side == "l" else "---:" for side in sides]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [list(frame.columns), rule, *rows])
 
 
 def _churn(verdict: Mapping[str, Any]) -> str:

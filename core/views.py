@@ -264,21 +264,21 @@ def _change(flip: Mapping[str, Any]) -> str:
 
 
 def files(verification: Mapping[str, Any]) -> pd.DataFrame:
-    """A verification's files as people read them: File, State, SHA-256, As measured; those with a problem first.
+    """A verification's files as people read them: File, State, As measured, SHA-256; those with a problem first.
 
-    The last is the hash on the other side of the comparison, a dash where the file was not compared.
+    As measured is the hash on the other side of the comparison, a dash where the file was not compared.
     """
     measured = {each["path"]: each["first"] for each in verification["verdict"].get("files", ())}
     rows = [
         {
             "File": each["path"],
             "State": each["problem"] or "as published",
-            "SHA-256": each["sha256"] or "not here",
             "As measured": _measured(each, measured),
+            "SHA-256": each["sha256"] or "not here",
         }
         for each in sorted(verification["files"], key=lambda each: (not each["problem"], each["path"]))
     ]
-    return pd.DataFrame(rows, columns=["File", "State", "SHA-256", "As measured"])
+    return pd.DataFrame(rows, columns=["File", "State", "As measured", "SHA-256"])
 
 
 def _measured(file: Mapping[str, Any], measured: Mapping[str, str | None]) -> str:

@@ -128,6 +128,26 @@ def test_a_run_that_is_here_is_compared_with_and_remembers(local: Run) -> None:
     assert [each["commit"] for each in local.verifications] == [found["commit"]]
 
 
+def test_every_file_is_compared_by_hash_on_both_sides(local: Run) -> None:
+    measured = {"config.json", "model.safetensors", "evaluation/metrics.json", "evaluation/predictions/test.parquet"}
+    pairs = {each["path"]: (each["first"], each["second"]) for each in verdict_of(name_of(local))["files"]}
+    assert measured <= set(pairs)
+    assert all(ours == theirs is not None for ours, theirs in pairs.values())
+    (local.path / "history.jsonl").write_text("")
+    (local.path / "model" / "config.json").unlink()
+    found = verdict_of(name_of(local))
+    assert found["kind"] == "drift"
+    changed = {each["path"]: each["first"] for each in found["files"] if each["first"] != each["second"]}
+    assert changed == {"evaluation/history.jsonl": hashlib.sha256(b"").hexdigest(), "config.json": None}
+
+
+def test_without_a_run_the_hashes_are_those_of_the_manifest(published: str) -> None:
+    manifest = hub.fetch(*published.split("@")).manifest
+    found = verdict_of(published)["files"]
+    assert {each["path"]: each["first"] for each in found} == manifest
+    assert all(each["first"] == each["second"] for each in found)
+
+
 def swapped(logits: Logits, labels: npt.NDArray[np.int64]) -> Logits:
     """One decision the other way."""
     changed = logits.copy()

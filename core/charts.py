@@ -137,6 +137,22 @@ def epoch_scores(points: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
     return chart
 
 
+def accuracy_over_time(points: pd.DataFrame) -> alt.LayerChart:
+    """Test accuracy with its interval, a point a revision, from `revisions.over_time`; tags stand above."""
+    (colour,) = theme.label_colours(1)
+    base = alt.Chart(points).encode(
+        x=alt.X("commit:N", sort=None, title=None, axis=_quiet_axis(labelAngle=0)),
+        tooltip=[alt.Tooltip("commit:N", title="Commit"), alt.Tooltip("value:Q", title="Accuracy", format=".3f")],
+    )
+    scale = alt.Scale(zero=False, nice=False, padding=20)
+    y = alt.Y("value:Q", scale=scale, axis=_quiet_axis(tickCount=5), title=None)
+    spread = base.mark_rule(color=colour, strokeWidth=2, opacity=0.45).encode(y=alt.Y("low:Q"), y2="high:Q")
+    dots = base.mark_point(color=colour, size=90, filled=True, opacity=1).encode(y=y)
+    words = base.mark_text(dy=-12, fontSize=13, color=GREY).encode(y=alt.Y("high:Q"), text="tags:N")
+    chart: alt.LayerChart = _titled([spread, dots, words], "Test accuracy").configure_view(stroke=None)
+    return chart
+
+
 def class_bars(scores: pd.DataFrame) -> alt.FacetChart:
     """Precision, recall and F1 of each label from `views.class_scores`, side by side; labels keep their colours."""
     labels = list(dict.fromkeys(scores["label"]))

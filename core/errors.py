@@ -7,6 +7,7 @@ VerdictError            the message is written for users: what happened, and wha
 ├── RunError            a run that is missing, incomplete or damaged
 ├── EncoderError        an encoder that cannot be had, or is not the one it should be
 ├── ModelError          model files that are missing, unsafe or do not fit together
+├── NotPromoted         a revision that does not get the tag it was to have
 └── HubError            the Hub did not do what was asked
     ├── HubUnreachable  nobody answered
     ├── HubRefused      no token, the wrong token, or no right to do this
@@ -42,6 +43,10 @@ class EncoderError(VerdictError):
 
 class ModelError(VerdictError):
     """Model files are missing, unsafe, or do not fit together."""
+
+
+class NotPromoted(VerdictError):
+    """A revision does not verify, or may be worse than the one that has the tag."""
 
 
 class HubError(VerdictError):

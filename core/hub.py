@@ -44,6 +44,13 @@ MANIFEST = "evaluation/manifest.json"
 MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
 """Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
 EVALUATION_FILES = ("README.md", "evaluation/*")
+PARTS = {
+    "model": (*MODEL_FILES, MANIFEST),
+    "evaluation": EVALUATION_FILES,
+    "scores": ("evaluation/metrics.json", MANIFEST),
+    "all": MODEL_FILES + EVALUATION_FILES,
+}
+"""What can be fetched apart from the rest: patterns of paths."""
 PUBLISHED = (".json", ".jsonl", ".safetensors", ".txt", ".md", ".toml", ".parquet", ".png", ".onnx")
 """Endings of what may be published: formats that hold data and no code."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -104,15 +111,14 @@ def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
 
 
 def fetch(
-    repo: str, commit: str, part: Literal["model", "evaluation", "all"] = "all", cache: Path | None = None
+    repo: str, commit: str, part: Literal["model", "evaluation", "scores", "all"] = "all", cache: Path | None = None
 ) -> Publication:
     """Download what is not in the cache yet; with everything there, the Hub is not asked at all.
 
-    `part` says what is needed: the model's files, the evaluation, or both. `cache` replaces the Hub client's own.
+    `part` says what is needed: the model's files, the evaluation, its scores, or all. `cache` replaces the Hub
+    client's own.
     """
-    patterns = {"model": (*MODEL_FILES, MANIFEST), "evaluation": EVALUATION_FILES}.get(
-        part, MODEL_FILES + EVALUATION_FILES
-    )
+    patterns = PARTS[part]
     with _asking(f"{repo}@{commit}"):
         folder = _cached(repo, commit, patterns, cache) or snapshot_download(
             repo, revision=commit, allow_patterns=list(patterns), cache_dir=cache, token=get_token()
@@ -176,6 +182,29 @@ def history(repo: str) -> list[dict[str, Any]]:
         api().model_info(repo)  # fails at once where nobody answers; the client asks for commits again and again
         commits = api().list_repo_commits(repo)
     return [{"commit": each.commit_id, "when": each.created_at, "title": each.title} for each in commits]
+
+
+def tags(repo: str) -> dict[str, str]:
+    """The repo's tags: name -> commit."""
+    with _asking(repo):
+        api().model_info(repo)  # as in `history`
+        return {each.name: each.target_commit for each in api().list_repo_refs(repo).tags}
+
+
+def tag(repo: str, commit: str, name: str) -> None:
+    """Give the tag `name` to a commit, whichever had it before. Where that fails, the one before has it still."""
+    before = tags(repo).get(name)
+    if before == commit:
+        return
+    with _asking(f"{repo}@{commit}"):
+        if before:
+            api().delete_tag(repo, tag=name)  # a tag cannot be moved
+        try:
+            api().create_tag(repo, tag=name, revision=commit)
+        except Exception:
+            if before:
+                api().create_tag(repo, tag=name, revision=before)
+            raise
 
 
 def _cached(repo: str, commit: str, patterns: Sequence[str], cache: Path | None) -> Path | None:

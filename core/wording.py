@@ -50,9 +50,9 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
-def when(stamp: str) -> str:
-    """`21 November 2026, 06:52 UTC`, from ISO 8601."""
-    moment = datetime.fromisoformat(stamp).astimezone(UTC)
+def when(stamp: str | datetime) -> str:
+    """`21 November 2026, 06:52 UTC`, from a time that knows its zone, or from ISO 8601."""
+    moment = (datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp).astimezone(UTC)
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 

@@ -206,6 +206,40 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command("revisions")
+def list_revisions(
+    repo: Annotated[str, typer.Argument(help="user/name on the Hub")],
+) -> None:
+    """List a repo's newest commits with their tags and test scores.
+
+    Any two can be compared: python -m train compare REPO@REV REPO@REV
+    """
+    from core import revisions
+
+    console.print(_table(revisions.table(revisions.of(repo))))
+
+
+@app.command()
+def promote(
+    repo: Annotated[str, typer.Argument(help="user/name on the Hub")],
+    revision: Annotated[str, typer.Argument(help="the commit, branch or tag that is to be promoted")],
+    to: Annotated[str, typer.Option(help="the tag that it gets")] = "production",
+    margin: Annotated[float, typer.Option(help="accuracy that it may lose at most", min=0.0, max=1.0)] = 0.02,
+) -> None:
+    """Give a tag to a revision that verifies and is not worse than the one that has the tag.
+
+    Not worse: the 95% interval of the difference in accuracy, on the same examples, ends above minus the margin.
+    Needs HF_TOKEN with the right to write. Example: python -m train promote user/name main --to production
+    """
+    from train.promote import promote as promote_revision
+
+    with console.status("Verifying") as status:
+        done = promote_revision(
+            repo, revision, to, margin, lambda share, doing: status.update(f"{doing} ({share:.0%})")
+        )
+    console.print(_bold("", f"{done.repo}@{done.commit}", f" is {done.tag} now. {done.reason}"), soft_wrap=True)
+
+
 @app.command()
 def localhub(
     root: Annotated[Path, typer.Option(help="folder for its repos and tokens")] = Path(".localhub"),

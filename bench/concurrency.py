@@ -1,0 +1,151 @@
+"""Many publishers and one repo: what is acknowledged is there and whole, and a killed publisher leaves nothing half.
+
+    python -m bench.concurrency [--processes 8] [--publications 200] [--kills 20]
+
+A tiny run is trained, copied, and its copies are published by processes of their own, over HTTP, to a local Hub; a
+publisher that is refused because another was faster tries again. Then publishers are killed by SIGKILL at random
+moments of an upload. Prints a table and writes bench/results/concurrency.json; exits with 1 if anything is not right.
+"""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from core.files import PROJECT, write_json
+from train.localhub import serving
+
+RESULTS = Path(__file__).parent / "results" / "concurrency.json"
+REPO = "demo/many"
+# Says when it begins, then one line a publication: the run, its commit, and how often another was faster.
+PUBLISHER = """
+import json, sys
+from core import runs
+from core.errors import HubConflict
+from train.publish import publish
+print("ready", flush=True)
+for name in sys.argv[2:]:
+    conflicts, commit = 0, None
+    while commit is None:
+        try:
+            commit = publish(runs.find(name), sys.argv[1])
+        except HubConflict:
+            conflicts += 1
+    print(json.dumps({"run": name, "commit": commit, "conflicts": conflicts}), flush=True)
+"""
+
+
+def main(
+    processes: Annotated[int, typer.Option(help="publishers at once", min=1)] = 8,
+    publications: Annotated[int, typer.Option(help="by all of them together", min=1)] = 200,
+    kills: Annotated[int, typer.Option(help="publishers that are killed", min=0)] = 20,
+) -> None:
+    """Publish from many processes at once, then kill publishers, and look at what the Hub has."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "hub") as hub:
+        # The Hub's client reads its environment when it is imported.
+        os.environ |= {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": hub.write_token, "HF_HUB_DISABLE_XET": "1"}
+        os.environ |= {"HF_HOME": f"{folder}/hf", "VERDICT_RUNS": f"{folder}/runs", "OMP_NUM_THREADS": "1"}
+        names = copies(trained(Path(folder)), publications + kills)
+        found = at_once(names[:publications], processes)
+        found |= killed(names[publications:], found["seconds"] / publications)
+    table = Table("what", "figure", title=f"{processes} publishers, {publications} publications, {kills} kills")
+    for name, value in found.items():
+        table.add_row(name.replace("_", " "), f"{value:,.1f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    write_json(RESULTS, {"processes": processes, "publications": publications, "kills": kills, **found})
+    good = found["acknowledged"] == found["in_the_history"] == found["identical"] == publications
+    raise typer.Exit(0 if good and not found["half_revisions"] else 1)
+
+
+def trained(folder: Path) -> Path:
+    """The directory of a run of the tests' tiny recipe."""
+    from core import recipe
+    from tests import tiny
+    from train.fit import fit
+
+    (folder / "tiny").mkdir()
+    return fit(recipe.load(tiny.write(folder / "tiny"))).path
+
+
+def copies(run: Path, n: int) -> list[str]:
+    """Names of `n` runs that differ in nothing but their names."""
+    for number in range(n):
+        shutil.copytree(run, run.parent / f"copy-{number:04d}")
+    return [f"{run.parent.name}/copy-{number:04d}" for number in range(n)]
+
+
+@contextmanager
+def publisher(names: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that publishes these runs, as soon as it has imported what it needs; killed when the block ends."""
+    command = [sys.executable, "-c", PUBLISHER, REPO, *names]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def at_once(names: Sequence[str], processes: int) -> dict[str, Any]:
+    """Publish with so many processes; what was acknowledged, and what of it is there, whole, and verifies."""
+    from core import hub
+    from core.verify import verify
+
+    hub.api().create_repo(REPO)
+    before = {each["commit"] for each in hub.history(REPO)}
+    lots = [names[start::processes] for start in range(min(processes, len(names)))]
+    with ExitStack() as stack:
+        running = [stack.enter_context(publisher(lot)) for lot in lots]
+        start = time.monotonic()
+        lines = [json.loads(line) for process in running for line in process.stdout or ()]
+        seconds = time.monotonic() - start
+    there = {each["commit"] for each in hub.history(REPO)} - before
+    kinds = [
+        verify(f"{REPO}@{line['commit']}")["verdict"]["kind"]
+        for line in track(lines, description="Verifying every publication")
+    ]
+    return {
+        "acknowledged": len({line["commit"] for line in lines}),
+        "refused_and_tried_again": sum(line["conflicts"] for line in lines),
+        "in_the_history": len(there & {line["commit"] for line in lines}),
+        "not_acknowledged_but_there": len(there - {line["commit"] for line in lines}),
+        "identical": kinds.count("identical"),
+        "seconds": seconds,
+    }
+
+
+def killed(names: Sequence[str], usual: float) -> dict[str, int]:
+    """Kill a publisher of each run within the time that a publication takes; how many revisions came of it, and how."""
+    from core import hub, integrity
+
+    chance, made, half = random.Random(0), 0, 0
+    for name in track(names, description="Killing publishers"):
+        before = {each["commit"] for each in hub.history(REPO)}
+        with publisher([name]):
+            time.sleep(chance.uniform(0, usual * 8))  # alone it is no slower than one of eight at once
+        new = {each["commit"] for each in hub.history(REPO)} - before
+        made += len(new)
+        for commit in new:
+            publication = hub.fetch(REPO, commit)
+            half += bool(integrity.check(publication, strict=True).bad) or bool(integrity.missing(publication))
+    return {"revisions_of_killed_publishers": made, "half_revisions": half}
+
+
+if __name__ == "__main__":
+    typer.run(main)

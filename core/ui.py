@@ -1,7 +1,7 @@
 """What all pages share: the model picker, caches, the error box. The only core module that knows Streamlit."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import hub, integrity, predictor, runs, texts
+from core import evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views
 from core.errors import DataError, HubError, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
 from core.recipe import Recipe
+from core.revisions import Revision
 from core.runs import Run
+from core.verdict import Kind
 from core.wording import as_markdown
 
 Model = Run | Publication
@@ -25,6 +27,14 @@ There is no model to show yet.
 - **Train one here**, publish it to a local Hub and come back: `make demo`
 - **Or show one from the Hub**: start the app with `VERDICT_MODELS=user/name@commit`, or type such a name above.
 """
+
+BANNERS = {
+    Kind.IDENTICAL: (st.success, ":material/verified:"),
+    Kind.DRIFT: (st.info, ":material/approval:"),
+    Kind.DECISIONS_CHANGED: (st.warning, ":material/rule:"),
+    Kind.DIFFERENT: (st.error, ":material/gpp_bad:"),
+    Kind.UNVERIFIABLE: (st.error, ":material/help:"),
+}
 
 _PICKER, _CHOSEN = "picker", "chosen_model"
 
@@ -130,6 +140,32 @@ def last_verification(name: str) -> dict[str, Any] | None:
     return verifications().get(name) or (stored[-1] if stored else None)
 
 
+def show_verdict(found: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub"), basis: str = "") -> None:
+    """A stored verdict on two `sides`: the conclusion, what it was compared with, the figures, the flips."""
+    box, icon = BANNERS[Kind(found["kind"])]
+    box(f"**{found['kind'].capitalize()}.** {as_markdown(found['sentence'])}", icon=icon)
+    if basis:
+        st.caption(as_markdown(basis))
+    if found["metrics"]:
+        st.dataframe(views.comparison(found, sides), hide_index=True, width="stretch", height="content")
+        st.caption(evidence.paragraph(found))
+    if len(flips := views.flips(found, sides)):
+        st.subheader("Flips", anchor=False)
+        st.dataframe(flips, hide_index=True, width="stretch")
+
+
+@st.cache_data(ttl=300, max_entries=16, show_spinner="Asking the Hub for the revisions")
+def load_revisions(repo: str) -> list[Revision]:
+    """The repo's revisions, as they were at most five minutes ago."""
+    return revisions.of(repo)
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing")
+def compare_revisions(repo: str, first: str, second: str) -> dict[str, Any]:
+    """The verdict on two commits of a repo, as stored in verifications."""
+    return verdict.between(_publication(repo, first).record, _publication(repo, second).record).to_json()
+
+
 def card(model: Model) -> str:
     """The model's card. Raises RunError when the run has none yet."""
     path = model.path / "card.md" if isinstance(model, Run) else model.folder / "README.md"
@@ -142,6 +178,11 @@ def picture(model: Model, path: str) -> Path | None:
     """The file of a picture that the card names, in a run or in a publication; None if it has no such picture."""
     there = {f"evaluation/pictures/{file.name}": file for file in model.record.folder.glob("pictures/*")}
     return there.get(path)
+
+
+def not_published(run: str) -> str:
+    """What to do where a page is about the Hub and the run is not there."""
+    return f"This run is not on a Hub yet: `python -m train publish {run} --repo user/name`"
 
 
 def names_on_hub(model: Model) -> list[str]:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from core import hub, recipe, revisions
 from core.errors import HubError, NotOnHub, NotPromoted
+from core.files import PROJECT
 from core.runs import Run
 from tests import small_repo
 from train.__main__ import app
@@ -110,6 +113,21 @@ def test_what_does_not_verify_does_not_either(commits: dict[str, str]) -> None:
     with pytest.raises(NotPromoted, match="does not verify"):
         promote(REPO, commits["else"], "production", 0.02, quiet)
     assert hub.tags(REPO) == {}
+
+
+def test_the_page_shows_revisions_and_compares_two(commits: dict[str, str], no_runs: Path) -> None:
+    st.cache_data.clear()
+    hub.tag(REPO, commits["good"], "v1")
+    app = AppTest.from_file(str(PROJECT / "pages" / "Revisions.py"), default_timeout=60)
+    app.query_params["model"] = f"{REPO}@{commits['good']}"
+    app.run()
+    assert not app.exception
+    assert not app.error or "different" in app.error[0].value.lower()
+    listed = app.dataframe[0].value
+    assert list(listed["Commit"])[:4] == [commits[name][:7] for name in ("else", "again", "poor", "good")]
+    assert (app.selectbox(key="earlier").value, app.selectbox(key="later").value) == (commits["poor"], commits["again"])
+    app.selectbox(key="earlier").set_value(commits["good"]).run()
+    assert app.success[0].value.startswith("**Identical.**")
 
 
 def test_the_commands_say_what_they_did(commits: dict[str, str]) -> None:

@@ -1,0 +1,41 @@
+"""Revisions: how did the model change from commit to commit?"""
+
+import streamlit as st
+
+from core import charts, hub, revisions, ui, wording
+from core.revisions import Revision
+
+ui.start("Revisions", "How did the model on the Hub change from commit to commit?")
+
+
+def overview(found: list[Revision]) -> None:
+    """Every revision with its tags and scores."""
+    over_time = revisions.over_time(found)
+    if len(over_time) > 1:
+        st.altair_chart(charts.accuracy_over_time(over_time), width="stretch", alt="Test accuracy by revision")
+    st.dataframe(revisions.table(found), hide_index=True, width="stretch", height="content")
+
+
+def comparison(repo: str, scored: list[Revision]) -> None:
+    """Any two revisions side by side; at first the newest and the one before it."""
+    st.subheader("Compare two", anchor=False)
+    titles = {each.commit: " · ".join([each.commit[:7], each.title, *each.tags]) for each in scored}
+    left, right = st.columns(2)
+    first = left.selectbox("Earlier", titles, index=1, format_func=titles.__getitem__, key="earlier")
+    second = right.selectbox("Later", titles, index=0, format_func=titles.__getitem__, key="later")
+    ui.show_verdict(ui.compare_revisions(repo, first, second), ("Earlier", "Later"))
+
+
+with ui.errors():
+    model = ui.pick()
+    names = ui.names_on_hub(model) if model else []
+    if model and not names:
+        st.info(ui.not_published(model.name), icon=":material/cloud_upload:")
+    if names:
+        repo = hub.split_name(names[0])[0]
+        found = ui.load_revisions(repo)
+        st.caption(f"Of {wording.as_markdown(repo)}, the newest first")
+        overview(found)
+        scored = [each for each in found if each.scores is not None]
+        if len(scored) > 1:
+            comparison(repo, scored)

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,17 @@ def test_the_same_predictions_do_not_differ() -> None:
     assert {each.difference for each in found.metrics} == {0.0}
     assert {(each.low, each.high) for each in found.metrics if METRICS[each.metric].resampled} == {(0.0, 0.0)}
     assert (found.of("accuracy").low, found.of("accuracy").high) == (0.0, 0.0)
+
+
+def test_the_same_decisions_with_other_probabilities_have_intervals_of_their_own() -> None:
+    one = noisy(60, 2, 1)
+    found = compare(one, replace(one, logits=one.logits * 2))
+    assert found.flips == 0
+    assert (found.of("accuracy").low, found.of("accuracy").high) == (0.0, 0.0)
+    loss = found.of("loss")
+    assert loss.low is not None
+    assert loss.high is not None
+    assert loss.low < loss.difference < loss.high
 
 
 def test_the_largest_change_of_a_probability_is_found() -> None:

@@ -9,7 +9,7 @@ VerdictError            the message is written for users: what happened, and wha
 ├── ModelError          model files that are missing, unsafe or do not fit together
 ├── NotPromoted         a revision that does not get the tag it was to have
 └── HubError            the Hub did not do what was asked
-    ├── HubUnreachable  nobody answered
+    ├── HubUnreachable  nobody answered, or only to say that they can't
     ├── HubRefused      no token, the wrong token, or no right to do this
     ├── NotOnHub        no such repo, revision or file
     ├── HubConflict     somebody else published in the meantime
@@ -54,7 +54,7 @@ class HubError(VerdictError):
 
 
 class HubUnreachable(HubError):
-    """The Hub did not answer."""
+    """The Hub did not answer, or only to say that it cannot."""
 
 
 class HubRefused(HubError):

@@ -3,11 +3,12 @@
 A model or a data set on the Hub is named `user/name@commit`, and everything is read at a full commit SHA.
 """
 
+import hashlib
 import json
+import logging
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
@@ -25,36 +26,35 @@ from huggingface_hub import (
     snapshot_download,
     try_to_load_from_cache,
 )
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils.sha import git_hash
 
-from core.errors import HubConflict, HubError, HubRefused, HubUnreachable, IntegrityError, ModelError, NotOnHub
+from core import client
+from core.asking import asking as _asking
+from core.asking import in_our_words
+from core.errors import HubError, HubUnreachable, IntegrityError, ModelError, NotOnHub
+from core.files import sha256
 from core.runs import Record
 
 MANIFEST = "evaluation/manifest.json"
 MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
 """Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
 EVALUATION_FILES = ("README.md", "evaluation/*")
-PARTS = {
+PUBLISHED = (".json", ".jsonl", ".safetensors", ".txt", ".md", ".toml", ".parquet", ".png", ".onnx")
+"""Endings of what may be published: formats that hold data and no code."""
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+Kind = Literal["model", "dataset"]
+Part = Literal["model", "evaluation", "scores", "all"]
+"""What of a publication is needed: the model's files, the evaluation, its scores alone, or everything."""
+_PATTERNS: dict[Part, tuple[str, ...]] = {
     "model": (*MODEL_FILES, MANIFEST),
     "evaluation": EVALUATION_FILES,
     "scores": ("evaluation/metrics.json", MANIFEST),
     "all": MODEL_FILES + EVALUATION_FILES,
 }
-"""What can be fetched apart from the rest: patterns of paths."""
-PUBLISHED = (".json", ".jsonl", ".safetensors", ".txt", ".md", ".toml", ".parquet", ".png", ".onnx")
-"""Endings of what may be published: formats that hold data and no code."""
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-Kind = Literal["model", "dataset"]
+log = logging.getLogger("verdict")
+
+client.install()
 
 
 @dataclass(frozen=True)
@@ -110,49 +110,91 @@ def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
     return repo, commit
 
 
-def fetch(
-    repo: str, commit: str, part: Literal["model", "evaluation", "scores", "all"] = "all", cache: Path | None = None
-) -> Publication:
+def answers() -> bool:
+    """Whether the Hub answers; asked once, for two seconds at most."""
+    try:
+        return not constants.is_offline_mode() and httpx2.head(constants.ENDPOINT, timeout=2).status_code < 500
+    except httpx2.HTTPError:
+        return False
+
+
+def cached(repo: str, commit: str, part: Part = "all", cache: Path | None = None) -> Publication | None:
+    """The publication, if all that its manifest names of this part is in the cache; nobody is asked."""
+    with in_our_words(f"{repo}@{commit}"):
+        found = try_to_load_from_cache(repo, MANIFEST, revision=commit, cache_dir=cache)
+    if not isinstance(found, str):
+        return None
+    publication = Publication(repo, commit, Path(found).parent.parent)
+    wanted = [name for name in publication.manifest or {} if _is_of(part, name)]
+    return publication if all((publication.folder / name).is_file() for name in wanted) else None
+
+
+def fetch(repo: str, commit: str, part: Part = "all", cache: Path | None = None) -> Publication:
     """Download what is not in the cache yet; with everything there, the Hub is not asked at all.
 
-    `part` says what is needed: the model's files, the evaluation, its scores, or all. `cache` replaces the Hub
-    client's own.
+    `cache` replaces the Hub client's own. What came other than the Hub lists it is fetched once more, and what is wrong
+    even then is left for the integrity check to refuse. Raises HubError when a file is not to be had.
     """
-    patterns = PARTS[part]
+    if found := cached(repo, commit, part, cache):
+        return found
+    listed = {name: entry for name, entry in listing(repo, commit).items() if _is_of(part, name)}
     with _asking(f"{repo}@{commit}"):
-        folder = _cached(repo, commit, patterns, cache) or snapshot_download(
-            repo, revision=commit, allow_patterns=list(patterns), cache_dir=cache, token=get_token()
+        folder = snapshot_download(
+            repo, revision=commit, allow_patterns=list(_PATTERNS[part]), cache_dir=cache, token=get_token()
         )
-    return Publication(repo, commit, Path(folder))
+        publication = Publication(repo, commit, Path(folder))
+        if damaged := [name for name, entry in listed.items() if not _is_listed_as(publication.folder / name, entry)]:
+            log.warning("Fetching again what did not come as the Hub lists it: %s", ", ".join(damaged))
+            forget(publication, damaged)
+            for name in damaged:
+                hf_hub_download(repo, name, revision=commit, cache_dir=cache, token=get_token())
+    return publication
+
+
+def forget(publication: Publication, names: Iterable[str]) -> None:
+    """Remove files from the cache, so that the next `fetch` downloads them again."""
+    for path in (publication.folder / name for name in names):
+        path.resolve().unlink(missing_ok=True)  # the bytes, which the name in the snapshot links to
+        path.unlink(missing_ok=True)
 
 
 def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private: bool = False) -> str:
     """Make `files` (path in the repo -> local file or content) the repo's whole content, in one commit.
 
     Returns the commit's SHA. The parent commit is stated, so that nothing is overwritten unseen: HubConflict if the
-    repo moved on meanwhile. Nothing is visible until all of it is. Raises ModelError for formats that may carry code.
+    repo moved on meanwhile. Nothing is visible until all of it is. Raises ModelError for formats that may carry code,
+    IntegrityError if the Hub then lists other bytes than were sent.
     """
     _require_data(files)
-    with _asking(repo):
+    with _asking(repo, "was not published, as far as is known"):
         api().create_repo(repo, private=private, exist_ok=True)
         parent = api().model_info(repo).sha
         listed = listing(repo, parent) if parent else {}
         stale = set(listed) - set(files) - {".gitattributes"}
         operations = [CommitOperationAdd(path, content) for path, content in files.items()]
         operations += [CommitOperationDelete(path) for path in sorted(stale)]  # type: ignore[misc]
-        with warnings.catch_warnings():
-            # The evaluation's parquet files belong to the model; the client takes them for a misplaced data set.
-            warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
-            return api().create_commit(repo, operations, commit_message=title, parent_commit=parent).oid
+        try:
+            with warnings.catch_warnings():
+                # The evaluation's parquet files belong to the model; the client takes them for a misplaced data set.
+                warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
+                commit = api().create_commit(repo, operations, commit_message=title, parent_commit=parent).oid
+        except httpx2.HTTPError:
+            found = _arrived(repo, parent, files)
+            if not found:
+                raise
+            commit = found
+    _require_arrived(repo, commit, files)
+    return commit
 
 
 def listing(repo: str, commit: str, kind: Kind = "model") -> dict[str, RepoSibling]:
     """What the Hub says it holds at `commit`: path -> its entry, with the file's hash."""
-    # Not list_repo_tree: where nobody answers, the client retries that one for 23 seconds.
     with _asking(f"{repo}@{commit}"):
         ask = api().dataset_info if kind == "dataset" else api().model_info
-        siblings = ask(repo, revision=commit, files_metadata=True).siblings
-    return {each.rfilename: each for each in siblings or []}
+        found = ask(repo, revision=commit, files_metadata=True)
+    if found.sha != commit:
+        raise HubUnreachable(f"The Hub has no listing of {repo}@{commit} yet, only one of {found.sha}. Try again soon.")
+    return {each.rfilename: each for each in found.siblings or []}
 
 
 def dataset_hashes(repo: str, commit: str) -> dict[str, str]:
@@ -179,7 +221,6 @@ def fetch_dataset(repo: str, commit: str, names: Iterable[str]) -> dict[str, Pat
 def history(repo: str) -> list[dict[str, Any]]:
     """The repo's commits, newest first: commit, when, title."""
     with _asking(repo):
-        api().model_info(repo)  # fails at once where nobody answers; the client asks for commits again and again
         commits = api().list_repo_commits(repo)
     return [{"commit": each.commit_id, "when": each.created_at, "title": each.title} for each in commits]
 
@@ -187,7 +228,6 @@ def history(repo: str) -> list[dict[str, Any]]:
 def tags(repo: str) -> dict[str, str]:
     """The repo's tags: name -> commit."""
     with _asking(repo):
-        api().model_info(repo)  # as in `history`
         return {each.name: each.target_commit for each in api().list_repo_refs(repo).tags}
 
 
@@ -207,14 +247,50 @@ def tag(repo: str, commit: str, name: str) -> None:
             raise
 
 
-def _cached(repo: str, commit: str, patterns: Sequence[str], cache: Path | None) -> Path | None:
-    """The snapshot's folder, if every file of these patterns that its manifest names is there."""
-    found = try_to_load_from_cache(repo, MANIFEST, revision=commit, cache_dir=cache)
-    if not isinstance(found, str):
-        return None
-    publication = Publication(repo, commit, Path(found).parent.parent)
-    wanted = [name for name in publication.manifest or {} if any(fnmatch(name, pattern) for pattern in patterns)]
-    return publication.folder if all((publication.folder / name).is_file() for name in wanted) else None
+def _is_of(part: Part, name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in _PATTERNS[part])
+
+
+def _is_listed_as(content: Path | bytes, entry: RepoSibling) -> bool:
+    """Whether these are the bytes that the Hub lists: it names large files by SHA-256, small ones as git does."""
+    if isinstance(content, Path) and not content.is_file():
+        return False
+    if entry.lfs:
+        found = sha256(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
+        return found == entry.lfs.sha256
+    return bool(entry.blob_id == git_hash(content.read_bytes() if isinstance(content, Path) else content))
+
+
+def _not_as_sent(repo: str, commit: str, files: Mapping[str, Path | bytes]) -> list[str]:
+    """The files that the Hub lists otherwise than they were sent, or not at all, or though they were not sent."""
+    listed = listing(repo, commit)
+    names = (set(files) | set(listed)) - {".gitattributes"}
+    return sorted(
+        name
+        for name in names
+        if not {name} <= files.keys() & listed.keys() or not _is_listed_as(files[name], listed[name])
+    )
+
+
+def _arrived(repo: str, parent: str | None, files: Mapping[str, Path | bytes]) -> str | None:
+    """The commit that was made though its answer was lost, or was refused to a second attempt; None if none was."""
+    try:
+        head = api().model_info(repo).sha
+        return head if head != parent and not _not_as_sent(repo, str(head), files) else None
+    except (HubError, httpx2.HTTPError):
+        return None  # what went wrong before is what there is to tell
+
+
+def _require_arrived(repo: str, commit: str, files: Mapping[str, Path | bytes]) -> None:
+    try:
+        wrong = _not_as_sent(repo, commit, files)
+    except HubUnreachable as error:
+        log.warning("Published, but the Hub could not be asked what arrived: %s", error)
+        return
+    if wrong:
+        raise IntegrityError(
+            f"{', '.join(wrong)} did not arrive at {repo}@{commit} as sent. Publish again: only that is sent once more."
+        )
 
 
 def _require_data(files: Mapping[str, Any]) -> None:
@@ -222,64 +298,3 @@ def _require_data(files: Mapping[str, Any]) -> None:
         raise ModelError(
             f"{', '.join(refused)}: other files than {', '.join(PUBLISHED)} may carry code and are not published."
         )
-
-
-@contextmanager
-def _asking(about: str) -> Iterator[None]:
-    """Turn the Hub client's errors into ours, with what to do about them; other errors pass."""
-    try:
-        yield
-    except (
-        HfHubHTTPError,
-        EntryNotFoundError,
-        HFValidationError,
-        OfflineModeIsEnabled,
-        httpx2.TransportError,
-    ) as error:
-        raise _ours(about, error) from error
-    except RuntimeError as error:
-        # The client's upload threads wrap what went wrong.
-        if not isinstance(error.__cause__, HfHubHTTPError | httpx2.TransportError):
-            raise
-        raise _ours(about, error.__cause__) from error
-
-
-def _ours(about: str, error: BaseException) -> HubError:
-    match error:
-        case GatedRepoError():
-            return HubRefused(
-                f"{about} is gated: accept its conditions on the Hub, then set HF_TOKEN to a token of yours."
-            )
-        case RepositoryNotFoundError():
-            return NotOnHub(f"There is no {about} on {constants.ENDPOINT}, or HF_TOKEN may not see it.")
-        case RevisionNotFoundError():
-            return NotOnHub(f"{about}: the repo is there, but not this revision.")
-        case LocalEntryNotFoundError() | OfflineModeIsEnabled() | httpx2.TransportError():
-            return HubUnreachable(_unreachable(about))
-        case EntryNotFoundError():
-            return NotOnHub(f"{about} lacks a file: {_first_line(error)}")
-        case HFValidationError():
-            return NotOnHub(f"{about} is no name of a model: write user/name or user/name@commit.")
-        case HfHubHTTPError():
-            return _refusal(about, error)
-    return HubError(f"{about}: {_first_line(error)}")
-
-
-def _unreachable(about: str) -> str:
-    return (
-        f"The Hub at {constants.ENDPOINT} does not answer, and {about} is not in the cache on this machine. "
-        "Check the connection (and HF_ENDPOINT), then try again."
-    )
-
-
-def _refusal(about: str, error: HfHubHTTPError) -> HubError:
-    status = error.response.status_code if error.response is not None else None
-    if status in (401, 403):
-        return HubRefused(f"The Hub refused {about}: HF_TOKEN is missing, wrong, or lacks the right to do this.")
-    if status in (409, 412):
-        return HubConflict(f"{about} changed on the Hub while this was being done; nothing was written. Try again.")
-    return HubError(f"The Hub answered {status} for {about}: {_first_line(error)}")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

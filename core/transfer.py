@@ -5,19 +5,17 @@ is still the same (RFC 9110, sections 13.1.5 and 14). The memory needed does not
 """
 
 import io
-import logging
 from collections.abc import Generator, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import httpx2
 
+from core import retrying
 from core.errors import DataError
+from core.retrying import BusyError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-    from tenacity import RetryCallState, Retrying
 
 ATTEMPTS = 8
 """How often a server is asked for one file, in all."""
@@ -29,19 +27,10 @@ TIMEOUT = httpx2.Timeout(30, connect=10)
 """Seconds without a byte, and until a connection stands."""
 # What is counted, and asked for again, are the file's own bytes: no compression on the way.
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "verdict"}
-log = logging.getLogger("verdict")
 
 
 class StartAgainError(DataError):
     """A broken transfer cannot go on where it stopped; from the start it may succeed."""
-
-
-class _BusyError(Exception):
-    """The server may answer later; not before `seconds` if it says so."""
-
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
 
 
 class Transfer:
@@ -61,12 +50,12 @@ class Transfer:
         """
         try:
             with httpx2.Client(timeout=TIMEOUT, headers=HEADERS, follow_redirects=True) as client:
-                for attempt in _attempts():
+                for attempt in retrying.attempts(most=ATTEMPTS, first=FIRST_WAIT, longest=LONGEST_WAIT):
                     with attempt:
                         yield from self._rest(client)
-        except (httpx2.HTTPError, httpx2.InvalidURL, _BusyError) as error:
-            tried = f" after {ATTEMPTS} attempts" if _may_pass(error) else ""
-            raise DataError(f"{self.address} cannot be read{tried}: {_said(error)}.") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, BusyError) as error:
+            tried = f" after {ATTEMPTS} attempts" if retrying.may_pass(error) else ""
+            raise DataError(f"{self.address} cannot be read{tried}: {retrying.said(error)}.") from None
 
     def file(self, chunks: Iterator[bytes]) -> io.BufferedReader:
         """`chunks` as a file that can be read once."""
@@ -90,7 +79,7 @@ class Transfer:
 
     def _accept(self, response: httpx2.Response) -> None:
         status = response.status_code
-        if status in (408, 429) or status >= 500:
+        if retrying.is_busy(response):
             raise self._busy(response)
         if self.position and status in (200, 206, 416):
             if not self._continues(response):
@@ -109,11 +98,12 @@ class Transfer:
         return response.status_code == 206 and part.startswith(f"bytes {self.position}-") and same
 
     def _busy(self, response: httpx2.Response) -> Exception:
-        said = f"it answers {response.status_code} {response.reason_phrase}"
-        seconds = _seconds(response.headers.get("Retry-After", ""))
-        if seconds > PATIENCE:
-            return DataError(f"{self.address}: {said} and asks for a wait of {seconds:,.0f} seconds. Try again then.")
-        return _BusyError(said, seconds)
+        busy = BusyError(response)
+        if busy.seconds > PATIENCE:
+            return DataError(
+                f"{self.address}: {busy} and asks for a wait of {busy.seconds:,.0f} seconds. Try again then."
+            )
+        return busy
 
     def _start_again(self) -> StartAgainError:
         return StartAgainError(
@@ -138,49 +128,3 @@ class _File(io.RawIOBase):
         size = min(len(view), len(chunk))
         view[:size], self._left = chunk[:size], chunk[size:]
         return size
-
-
-def _attempts() -> "Retrying":
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-    backoff = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
-
-    def wait(state: "RetryCallState") -> float:
-        return max(backoff(state), getattr(_failure(state), "seconds", 0.0))
-
-    return Retrying(
-        retry=retry_if_exception(_may_pass),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait,
-        before_sleep=_tell,
-        reraise=True,
-    )
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether another attempt may succeed where this one failed."""
-    lasting = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
-    return isinstance(error, httpx2.TransportError | _BusyError) and not isinstance(error, lasting)
-
-
-def _tell(state: "RetryCallState") -> None:
-    error = _failure(state)
-    log.info("Transfer interrupted (%s); next attempt in %.0f s.", _said(error), state.upcoming_sleep)
-
-
-def _failure(state: "RetryCallState") -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _said(error: BaseException | None) -> str:
-    return str(error).rstrip(".") or type(error).__name__  # some time-outs say nothing
-
-
-def _seconds(retry_after: str) -> float:
-    """Retry-After, a number of seconds or a date (RFC 9110, section 10.2.3), as seconds from now; else 0."""
-    if retry_after.isdecimal():
-        return float(retry_after)
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return 0.0

@@ -10,10 +10,12 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from .access import Hub, Tokens, load_tokens
+from .access import Hub, load_tokens
 from .app import build_app
-from .store import Store, opened
+from .faults import Faults
+from .store import opened
 
 HOST = "127.0.0.1"  # its tokens are shown and its traffic is plain, so it is never to be seen from outside
 STOP_SECONDS = 5  # for requests under way when the server is stopped
@@ -30,16 +32,26 @@ class LocalHub:
 
 
 @contextmanager
-def serving(root: Path, port: int = 0) -> Iterator[LocalHub]:
+def serving(root: Path, port: int = 0, *, faults: Faults | None = None) -> Iterator[LocalHub]:
     """Serve the repos under `root`, made if need be, until the block ends; port 0 takes a free one.
 
-    Raises OSError if the port is taken, RuntimeError if the root is being served already.
+    `faults` are what tests let happen. Raises OSError if the port is taken, RuntimeError if the root is being served
+    already.
     """
     with _listening(port) as listener, opened(root) as store:
         tokens = load_tokens(store)
-        endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
-        with _running(store, tokens, listener):
+        app: ASGIApp = build_app(Hub(store, tokens))
+        with _running(faults.around(app) if faults else app, listener) as endpoint:
             yield LocalHub(endpoint, tokens.write, tokens.read, root)
+
+
+@contextmanager
+def serving_elsewhere(faults: Faults) -> Iterator[tuple[str, Faults]]:
+    """The same repos at another address, as a Hub's store of files is; and what is asked for there."""
+    assert faults.app, "to be called while these faults are being served"
+    seen = Faults()
+    with _listening(0) as listener, _running(seen.around(faults.app), listener) as endpoint:
+        yield endpoint, seen
 
 
 def _listening(port: int) -> socket.socket:
@@ -57,9 +69,9 @@ def _listening(port: int) -> socket.socket:
 
 
 @contextmanager
-def _running(store: Store, tokens: Tokens, listener: socket.socket) -> Iterator[None]:
+def _running(app: ASGIApp, listener: socket.socket) -> Iterator[str]:
     config = uvicorn.Config(
-        build_app(Hub(store, tokens)),
+        app,
         http="h11",
         ws="none",
         lifespan="off",
@@ -73,7 +85,7 @@ def _running(store: Store, tokens: Tokens, listener: socket.socket) -> Iterator[
     thread = threading.Thread(target=server.run, args=([listener],), name="localhub", daemon=True)
     thread.start()
     try:
-        yield
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

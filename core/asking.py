@@ -22,7 +22,10 @@ from huggingface_hub.errors import (
 
 from core.client import GaveUpError
 from core.errors import HubConflict, HubError, HubRefused, HubUnreachable, NotOnHub
+from core.retrying import said
 
+GARBLED = (ValueError, KeyError, TypeError)
+"""What the Hub's client raises when an answer is not what it should be."""
 _nobody: ContextVar[bool] = ContextVar("nobody", default=False)
 
 
@@ -57,11 +60,18 @@ def in_our_words(about: str, otherwise: str = "is not in the cache on this machi
         raise
     except (EntryNotFoundError, HFValidationError, httpx2.TransportError) as error:
         raise _ours(about, otherwise, error) or error from error
+    except GARBLED as error:
+        raise HubError(f"What the Hub answers about {about} makes no sense ({said(error)}). Try again.") from error
     except RuntimeError as error:
         # The client's upload threads wrap what went wrong.
         if ours := _ours(about, otherwise, error.__cause__):
             raise ours from error
         raise
+
+
+def came_short(error: BaseException | None) -> bool:
+    """Whether the Hub's client found a file of another length than it was told."""
+    return isinstance(error, OSError) and "Consistency check failed" in str(error)
 
 
 def _ours(about: str, otherwise: str, error: BaseException | None) -> HubError | None:
@@ -91,7 +101,7 @@ def _ours(about: str, otherwise: str, error: BaseException | None) -> HubError |
                 f"There is no room for {about} on this machine ({error.strerror}). Make room in {constants.HF_HOME} "
                 f"and {tempfile.gettempdir()}, or name other places with HF_HOME and TMPDIR; then try again."
             )
-        case OSError(errno=None) if "Consistency check failed" in str(error):
+        case OSError() if came_short(error):
             return HubError(f"{about} did not come whole: {_first_line(error)} Try again.")
     return None
 

@@ -26,12 +26,13 @@ from huggingface_hub import (
     snapshot_download,
     try_to_load_from_cache,
 )
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
 from core import client
+from core.asking import GARBLED, came_short, in_our_words
 from core.asking import asking as _asking
-from core.asking import in_our_words
 from core.errors import HubError, HubUnreachable, IntegrityError, ModelError, NotOnHub
 from core.files import sha256
 from core.runs import Record
@@ -52,6 +53,8 @@ _PATTERNS: dict[Part, tuple[str, ...]] = {
     "scores": ("evaluation/metrics.json", MANIFEST),
     "all": MODEL_FILES + EVALUATION_FILES,
 }
+LONGEST_PING = 4.0
+"""Seconds until a connection stands, and then until an answer, where nothing but that is asked."""
 log = logging.getLogger("verdict")
 
 client.install()
@@ -98,10 +101,15 @@ def split_name(name: str) -> tuple[str, str | None]:
     return repo, revision or None
 
 
+def is_pinned(name: str) -> bool:
+    """Whether a name has a full commit SHA for its revision."""
+    return bool(_COMMIT.fullmatch(split_name(name)[1] or ""))
+
+
 def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
     """`user/name[@revision]` -> repo and full commit SHA; asks the Hub only where a revision is not one already."""
     repo, revision = split_name(name)
-    if revision and _COMMIT.fullmatch(revision):
+    if revision and is_pinned(name):
         return repo, revision
     with _asking(name):
         commit = api().repo_info(repo, revision=revision, repo_type=kind).sha
@@ -111,9 +119,10 @@ def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
 
 
 def answers() -> bool:
-    """Whether the Hub answers; asked once, for two seconds at most."""
+    """Whether the Hub answers; asked once."""
     try:
-        return not constants.is_offline_mode() and httpx2.head(constants.ENDPOINT, timeout=2).status_code < 500
+        found = None if constants.is_offline_mode() else httpx2.head(constants.ENDPOINT, timeout=LONGEST_PING)
+        return found is not None and found.status_code < 500
     except httpx2.HTTPError:
         return False
 
@@ -138,24 +147,29 @@ def fetch(repo: str, commit: str, part: Part = "all", cache: Path | None = None)
     if found := cached(repo, commit, part, cache):
         return found
     listed = {name: entry for name, entry in listing(repo, commit).items() if _is_of(part, name)}
-    with _asking(f"{repo}@{commit}"):
-        folder = snapshot_download(
-            repo, revision=commit, allow_patterns=list(_PATTERNS[part]), cache_dir=cache, token=get_token()
-        )
-        publication = Publication(repo, commit, Path(folder))
+    publication = Publication(repo, commit, _folder(repo, commit, cache))
+    how: dict[str, Any] = {"revision": commit, "cache_dir": cache, "token": get_token()}
+    with _asking(publication.name):
+        try:
+            snapshot_download(repo, allow_patterns=list(_PATTERNS[part]), **how)
+        except OSError as error:
+            if not came_short(error):
+                raise
         if damaged := [name for name, entry in listed.items() if not _is_listed_as(publication.folder / name, entry)]:
             log.warning("Fetching again what did not come as the Hub lists it: %s", ", ".join(damaged))
             forget(publication, damaged)
             for name in damaged:
-                hf_hub_download(repo, name, revision=commit, cache_dir=cache, token=get_token())
+                hf_hub_download(repo, name, **how)
     return publication
 
 
 def forget(publication: Publication, names: Iterable[str]) -> None:
-    """Remove files from the cache, so that the next `fetch` downloads them again."""
+    """Remove files from the cache, so that the next `fetch` downloads them again; never one outside the cache."""
+    cache = publication.folder.parent.parent.resolve()
     for path in (publication.folder / name for name in names):
-        path.resolve().unlink(missing_ok=True)  # the bytes, which the name in the snapshot links to
-        path.unlink(missing_ok=True)
+        for file in (path.resolve(), path.parent.resolve() / path.name):  # the bytes, and the snapshot's link to them
+            if cache in file.parents and (file.is_file() or file.is_symlink()):
+                file.unlink()
 
 
 def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private: bool = False) -> str:
@@ -178,7 +192,7 @@ def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private
                 # The evaluation's parquet files belong to the model; the client takes them for a misplaced data set.
                 warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
                 commit = api().create_commit(repo, operations, commit_message=title, parent_commit=parent).oid
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, *GARBLED):
             found = _arrived(repo, parent, files)
             if not found:
                 raise
@@ -247,6 +261,13 @@ def tag(repo: str, commit: str, name: str) -> None:
             raise
 
 
+def _folder(repo: str, commit: str, cache: Path | None) -> Path:
+    """Where the Hub's client puts a commit's files."""
+    return (
+        Path(cache or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model") / "snapshots" / commit
+    )
+
+
 def _is_of(part: Part, name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in _PATTERNS[part])
 
@@ -277,7 +298,7 @@ def _arrived(repo: str, parent: str | None, files: Mapping[str, Path | bytes]) -
     try:
         head = api().model_info(repo).sha
         return head if head != parent and not _not_as_sent(repo, str(head), files) else None
-    except (HubError, httpx2.HTTPError):
+    except (HubError, httpx2.HTTPError, *GARBLED):
         return None  # what went wrong before is what there is to tell
 
 

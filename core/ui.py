@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core import evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views
+from core import asking, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
 from core.errors import DataError, HubError, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
@@ -60,6 +60,7 @@ def pick() -> Model | None:
 
     Raises VerdictError when the model cannot be had.
     """
+    _check_again()
     options = _options()
     if asked := st.query_params.get("model"):  # a link, or the browser's back
         st.session_state[_CHOSEN] = asked
@@ -79,7 +80,10 @@ def pick() -> Model | None:
         st.info(NOTHING_YET, icon=":material/info:")
         return None
     st.query_params["model"] = chosen  # so that any view can be shared by its link
-    return open_model(chosen)
+    model = open_model(chosen)
+    if isinstance(model, Publication) and _watch().silent():
+        st.fragment(_say_silent, run_every=watch.AGAIN)()
+    return model
 
 
 def _take_choice() -> None:
@@ -113,9 +117,7 @@ def load_predictor(name: str) -> TorchPredictor:
     model = open_model(name)
     if isinstance(model, Run):
         return predictor.load(model.model)
-    publication = hub.fetch(model.repo, model.commit, "model")
-    integrity.check(publication).require(publication.name)
-    return predictor.load(publication.folder)
+    return predictor.load(_checked(model.repo, model.commit, "model").folder)
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the texts")
@@ -217,11 +219,54 @@ def _pinned(name: str) -> str:
 
 @st.cache_data(ttl=300, max_entries=64, show_spinner=False)
 def _resolve(name: str) -> tuple[str, str]:
-    return hub.resolve(name)
+    silent = not hub.is_pinned(name) and _watch().silent(2 * hub.LONGEST_PING)
+    with asking.nobody() if silent else nullcontext():
+        return hub.resolve(name)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Fetching the evaluation from the Hub")
 def _publication(repo: str, commit: str) -> Publication:
-    publication = hub.fetch(repo, commit, "evaluation")
-    integrity.check(publication).require(publication.name)
+    return _checked(repo, commit, "evaluation")
+
+
+def _checked(repo: str, commit: str, part: hub.Part) -> Publication:
+    """The publication, checked; a silent Hub is not waited for where everything is in the cache."""
+    silent = hub.cached(repo, commit, part) is not None and _watch().silent()
+    with asking.nobody() if silent else nullcontext():
+        publication = hub.fetch(repo, commit, part)
+        found = integrity.check(publication)
+    hub.forget(publication, [each.path for each in found.bad])  # so that it isn't refused for ever
+    found.require(publication.name)
+    if silent:
+        _unasked().add(publication.name)
     return publication
+
+
+def _check_again() -> None:
+    """Forget what was accepted while the Hub was silent, once it answers: then it is checked against the Hub, too."""
+    if _unasked() and not _watch().silent():
+        _unasked().clear()
+        _publication.clear()
+        load_predictor.clear()
+
+
+@st.cache_resource
+def _unasked() -> set[str]:
+    """The publications that were checked against their manifest alone."""
+    return set()
+
+
+@st.cache_resource
+def _watch() -> watch.Watch:
+    return watch.Watch(hub.answers)
+
+
+def _say_silent() -> None:
+    """Say that the Hub does not answer, for as long as it doesn't."""
+    if not _watch().silent():
+        st.rerun()
+    st.info(
+        "The Hub does not answer. What you see is the model's copy on this machine, at its commit. "
+        "The Hub is asked again in the background.",
+        icon=":material/cloud_off:",
+    )

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests import marker
+from train.localhub.faults import Faults
 
 _stack = ExitStack()
 _numbers = count()
+_faults = Faults()
 
 
 def pytest_configure() -> None:
@@ -23,7 +25,7 @@ def pytest_configure() -> None:
     from train.localhub import serving
 
     home = Path(_stack.enter_context(tempfile.TemporaryDirectory(prefix="verdict-tests-")))
-    hub = _stack.enter_context(serving(home / "hub"))
+    hub = _stack.enter_context(serving(home / "hub", faults=_faults))
     os.environ |= {
         "HF_ENDPOINT": hub.endpoint,
         "HF_TOKEN": hub.write_token,
@@ -84,6 +86,14 @@ def published(run: "Run") -> str:  # noqa: F821
     from train.publish import publish
 
     return f"demo/tiny@{publish(run, 'demo/tiny')}"
+
+
+@pytest.fixture
+def faults() -> Iterator[Faults]:
+    """What befalls the tests' Hub; over with the test."""
+    _faults.off()
+    yield _faults
+    _faults.off()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
     faults = Faults()
     with serving(root, faults=faults) as hub:
-        faults.on("GET /demo/model/resolve/", cut_off(reset=True), times=1)
+        faults.on("GET /demo/model/resolve/", cut_off("reset"), times=1)
 
 A fault is a function of (app, scope, receive, send) that stands in for the application.
 """
@@ -13,7 +13,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -106,18 +106,18 @@ async def lose_answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) 
     await _reset(receive, send)
 
 
-def cut_off(*, reset: bool) -> Act:
-    """Half of the body, then a reset or an end like any other."""
+def cut_off(how: Literal["reset", "end", "silence"]) -> Act:
+    """Half of the body, then a reset, an end like any other, or nothing more."""
 
     async def act(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await _answered(app, scope, receive)
         await send(start)
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        if reset:
+        if how == "reset":
             await _reset(receive, send)
-        else:
+        elif how == "end":
             _transport(send).close()
-            await _gone(receive)
+        await _gone(receive)
 
     return act
 

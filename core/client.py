@@ -4,11 +4,12 @@ huggingface_hub 2.4 sets no time-out for most requests, waits for as long as a s
 again and others not, all at the same moments, and gives a reset download up. Here is one rule for every request.
 """
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-from huggingface_hub import set_client_factory
+from huggingface_hub import constants, set_client_factory
 from huggingface_hub.utils._http import hf_request_event_hook
 
 from core import retrying
@@ -79,28 +80,35 @@ class Client(httpx2.Client):
         if response.is_stream_consumed:
             _require_readable(response)
         else:
-            response.stream = _Body(response.stream, resumed="Range" in request.headers)  # type: ignore[arg-type]
+            response.stream = _Body(response.stream, str(request.url))  # type: ignore[arg-type]
         return response
 
 
 class _Body(httpx2.SyncByteStream):
-    """A download, whose breaks are told as the Hub's client knows them: so it goes on where it was."""
+    """A download, whose breaks are told as the Hub's client knows them: so it goes on where it was.
 
-    def __init__(self, stream: httpx2.SyncByteStream, resumed: bool) -> None:
-        self._stream, self._resumed = stream, resumed
+    One that falls silent twice without getting on is given up: alone, the Hub's client would wait six times.
+    """
+
+    _silent = threading.local()  # .url: the last one that fell silent in this thread, where it is then tried again
+
+    def __init__(self, stream: httpx2.SyncByteStream, url: str) -> None:
+        self._stream, self._url = stream, url
 
     def __iter__(self) -> Iterator[bytes]:
-        anything = False
+        received = 0
         try:
             for chunk in self._stream:
-                anything = True
+                received += len(chunk)
                 yield chunk
         except httpx2.ReadError as error:
             raise httpx2.RemoteProtocolError(retrying.said(error)) from error
         except httpx2.TimeoutException as error:
-            if self._resumed and not anything:
-                raise GaveUpError(error) from error  # it was silent before, and is again
+            again, self._silent.url = getattr(self._silent, "url", "") == self._url, self._url
+            if again and received < constants.DOWNLOAD_CHUNK_SIZE:  # it keeps nothing smaller
+                raise GaveUpError(error) from error
             raise
+        self._silent.url = ""
 
     def close(self) -> None:
         self._stream.close()

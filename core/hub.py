@@ -37,17 +37,22 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoSibling
 
+from core import limits
 from core.errors import HubConflict, HubError, HubRefused, HubUnreachable, IntegrityError, ModelError, NotOnHub
 from core.runs import Record
 
 MANIFEST = "evaluation/manifest.json"
 MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
 """Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
-EVALUATION_FILES = ("README.md", "evaluation/*")
+EVALUATION_FILES = (
+    "README.md",
+    *(f"evaluation/*{ending}" for ending in (".json", ".jsonl", ".toml", ".parquet", ".png")),
+)
 PUBLISHED = (".json", ".jsonl", ".safetensors", ".txt", ".md", ".toml", ".parquet", ".png", ".onnx")
 """Endings of what may be published: formats that hold data and no code."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 Kind = Literal["model", "dataset"]
+Part = Literal["model", "evaluation", "all"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class Publication:
         """`user/name@commit`: how the publication is named everywhere."""
         return f"{self.repo}@{self.commit}"
 
+    @property
+    def cache(self) -> Path:
+        """The folder in which the Hub client keeps the repo: snapshots of its commits, and the blobs they link to."""
+        return self.folder.parent.parent
+
     @cached_property
     def record(self) -> Record:
         """Its evaluation. Raises NotOnHub when the repo has none: it was not published by Verdict."""
@@ -75,9 +85,14 @@ class Publication:
         """SHA-256 by path as stated when it was published; None for a repo without a manifest."""
         path = self.folder / MANIFEST
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8"))["sha256"]) if path.is_file() else None
-        except (ValueError, KeyError, TypeError) as error:
+            stated = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"]) if path.is_file() else None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise IntegrityError(f"{MANIFEST} of {self.name} is damaged: {error}") from None
+        if strange := limits.strange_paths(map(str, stated or {})):
+            raise IntegrityError(
+                f"{MANIFEST} of {self.name} names {strange[0]!r}, which is no plain path within a repo."
+            )
+        return stated
 
 
 def api() -> HfApi:
@@ -103,21 +118,25 @@ def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
     return repo, commit
 
 
-def fetch(
-    repo: str, commit: str, part: Literal["model", "evaluation", "all"] = "all", cache: Path | None = None
-) -> Publication:
-    """Download what is not in the cache yet; with everything there, the Hub is not asked at all.
+def fetch(repo: str, commit: str, part: Part = "all", cache: Path | None = None) -> Publication:
+    """Download what is not in the cache yet, unchecked; with everything there, the Hub is not asked at all.
 
     `part` says what is needed: the model's files, the evaluation, or both. `cache` replaces the Hub client's own.
+    Raises ModelError, before anything is downloaded, for a repo that lists what should not be (limits.py).
     """
     patterns = {"model": (*MODEL_FILES, MANIFEST), "evaluation": EVALUATION_FILES}.get(
         part, MODEL_FILES + EVALUATION_FILES
     )
     with _asking(f"{repo}@{commit}"):
-        folder = _cached(repo, commit, patterns, cache) or snapshot_download(
-            repo, revision=commit, allow_patterns=list(patterns), cache_dir=cache, token=get_token()
-        )
-    return Publication(repo, commit, Path(folder))
+        folder = _cached(repo, commit, patterns, cache)
+        if folder is None:
+            listed = listing(repo, commit)
+            limits.require_acceptable(f"{repo}@{commit}", listed, MODEL_FILES + EVALUATION_FILES)
+            downloaded = snapshot_download(
+                repo, revision=commit, allow_patterns=list(patterns), cache_dir=cache, token=get_token()
+            )
+            folder = Path(downloaded)
+    return Publication(repo, commit, folder)
 
 
 def publish(repo: str, files: Mapping[str, Path | bytes], title: str, *, private: bool = False) -> str:

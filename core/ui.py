@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from PIL import Image
 
 from core import hub, integrity, predictor, runs, texts
-from core.errors import DataError, HubError, NotOnHub, RunError, VerdictError
+from core.errors import WRONG_SHAPE, DataError, HubError, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
 from core.recipe import Recipe
@@ -26,6 +27,9 @@ There is no model to show yet.
 - **Or show one from the Hub**: start the app with `VERDICT_MODELS=user/name@commit`, or type such a name above.
 """
 
+LARGEST_PICTURE = 20_000_000
+"""Pixels."""
+
 _PICKER, _CHOSEN = "picker", "chosen_model"
 
 
@@ -38,11 +42,22 @@ def start(title: str, question: str) -> None:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Show a VerdictError as a box; other errors are ours to mend, and pass."""
+    """Show a VerdictError as a box, and that a publication's files are of another shape than they should be.
+
+    Other errors are ours to mend, and pass.
+    """
     try:
         yield
     except VerdictError as error:
-        st.error(as_markdown(str(error)), icon=":material/error:")
+        _show_error(str(error))
+    except WRONG_SHAPE as error:
+        if "@" not in (name := st.session_state.get(_CHOSEN) or ""):
+            raise
+        _show_error(f"A file of {name} does not hold what Verdict writes there ({type(error).__name__}: {error}).")
+
+
+def _show_error(message: str) -> None:
+    st.error(as_markdown(message), icon=":material/error:")
 
 
 def pick() -> Model | None:
@@ -103,9 +118,7 @@ def load_predictor(name: str) -> TorchPredictor:
     model = open_model(name)
     if isinstance(model, Run):
         return predictor.load(model.model)
-    publication = hub.fetch(model.repo, model.commit, "model")
-    integrity.check(publication).require(publication.name)
-    return predictor.load(publication.folder)
+    return predictor.load(integrity.fetch(model.repo, model.commit, "model").folder)
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the texts")
@@ -135,13 +148,25 @@ def card(model: Model) -> str:
     path = model.path / "card.md" if isinstance(model, Run) else model.folder / "README.md"
     if not path.is_file():
         raise RunError(f"{model.name} has no card yet: it is written when the run is complete.")
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def picture(model: Model, path: str) -> Path | None:
     """The file of a picture that the card names, in a run or in a publication; None if it has no such picture."""
     there = {f"evaluation/pictures/{file.name}": file for file in model.record.folder.glob("pictures/*")}
-    return there.get(path)
+    return there[path] if path in there and _can_be_shown(there[path]) else None
+
+
+def _can_be_shown(picture: Path) -> bool:
+    """Whether it is a whole picture of a decent size: a few bytes can unfold to gigabytes."""
+    try:
+        with Image.open(picture, formats=["PNG"]) as image:
+            if image.width * image.height > LARGEST_PICTURE:
+                return False
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # all that Pillow raises
+        return False
+    return True
 
 
 def names_on_hub(model: Model) -> list[str]:
@@ -181,6 +206,4 @@ def _resolve(name: str) -> tuple[str, str]:
 
 @st.cache_resource(max_entries=16, show_spinner="Fetching the evaluation from the Hub")
 def _publication(repo: str, commit: str) -> Publication:
-    publication = hub.fetch(repo, commit, "evaluation")
-    integrity.check(publication).require(publication.name)
-    return publication
+    return integrity.fetch(repo, commit, "evaluation")

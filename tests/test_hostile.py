@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import pickle
 import re
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -28,7 +30,7 @@ from tests import forged
 from tests.forged import Changes, Files
 from train.localhub.objects import File, large_file, small_file
 
-MARKER = Path("/tmp/verdict-hostile-code-ran")
+MARKER = Path(tempfile.gettempdir()) / f"verdict-hostile-{os.getpid()}"
 """What the hostile code here would leave behind."""
 
 
@@ -192,6 +194,13 @@ HOSTILE: dict[str, tuple[Callable[[Files], Changes], str]] = {
         "asks for 1,000,000,000 as num_labels, but 100,000",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("run", [lambda: pickle.loads(PICKLE), lambda: exec(CODE)], ids=["pickle", "code"])
+def test_code_that_ran_would_be_noticed(run: Callable[[], object]) -> None:
+    run()
+    assert MARKER.exists()
+    MARKER.unlink()
 
 
 def require_refused(name: str, pattern: str) -> None:

@@ -1,5 +1,6 @@
 """Data frames -> charts. Pure: colours come from the theme, text colours from the page around."""
 
+import html
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
@@ -75,7 +76,7 @@ def curves(points: pd.DataFrame, series: list[str], title: str) -> go.Figure:
         figure.add_scatter(
             x=line["epoch"],
             y=line["value"],
-            name=name,
+            name=html.escape(name),  # Plotly reads some HTML
             mode="lines" if len(line) > 12 else "lines+markers",
             line={"color": colour, "width": 2},
             hovertemplate="%{y:.3f}",

@@ -16,6 +16,9 @@ VerdictError            the message is written for users: what happened, and wha
     └── IntegrityError  the bytes are not those that were published
 """
 
+WRONG_SHAPE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What reading a file of another shape than Verdict writes may lead to: its author can put anything there."""
+
 
 class VerdictError(Exception):
     """Base of all; `str(error)` can be shown to a user as it is."""

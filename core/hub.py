@@ -30,7 +30,7 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
-from core import client
+from core import client, limits
 from core.asking import GARBLED, came_short, in_our_words
 from core.asking import asking as _asking
 from core.errors import HubError, HubUnreachable, IntegrityError, ModelError, NotOnHub
@@ -40,7 +40,10 @@ from core.runs import Record
 MANIFEST = "evaluation/manifest.json"
 MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
 """Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
-EVALUATION_FILES = ("README.md", "evaluation/*")
+EVALUATION_FILES = (
+    "README.md",
+    *(f"evaluation/*{ending}" for ending in (".json", ".jsonl", ".toml", ".parquet", ".png")),
+)
 PUBLISHED = (".json", ".jsonl", ".safetensors", ".txt", ".md", ".toml", ".parquet", ".png", ".onnx")
 """Endings of what may be published: formats that hold data and no code."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -73,6 +76,11 @@ class Publication:
         """`user/name@commit`: how the publication is named everywhere."""
         return f"{self.repo}@{self.commit}"
 
+    @property
+    def cache(self) -> Path:
+        """The folder in which the Hub client keeps the repo: snapshots of its commits, and the blobs they link to."""
+        return self.folder.parent.parent
+
     @cached_property
     def record(self) -> Record:
         """Its evaluation. Raises NotOnHub when the repo has none: it was not published by Verdict."""
@@ -85,9 +93,14 @@ class Publication:
         """SHA-256 by path as stated when it was published; None for a repo without a manifest."""
         path = self.folder / MANIFEST
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8"))["sha256"]) if path.is_file() else None
-        except (ValueError, KeyError, TypeError) as error:
+            stated = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"]) if path.is_file() else None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise IntegrityError(f"{MANIFEST} of {self.name} is damaged: {error}") from None
+        if strange := limits.strange_paths(map(str, stated or {})):
+            raise IntegrityError(
+                f"{MANIFEST} of {self.name} names {strange[0]!r}, which is no plain path within a repo."
+            )
+        return stated
 
 
 def api() -> HfApi:
@@ -139,14 +152,17 @@ def cached(repo: str, commit: str, part: Part = "all", cache: Path | None = None
 
 
 def fetch(repo: str, commit: str, part: Part = "all", cache: Path | None = None) -> Publication:
-    """Download what is not in the cache yet; with everything there, the Hub is not asked at all.
+    """Download what is not in the cache yet, unchecked; with everything there, the Hub is not asked at all.
 
     `cache` replaces the Hub client's own. What came other than the Hub lists it is fetched once more, and what is wrong
-    even then is left for the integrity check to refuse. Raises HubError when a file is not to be had.
+    even then is left for the integrity check to refuse. Raises HubError when a file is not to be had, and ModelError,
+    before anything is downloaded, for a repo that lists what should not be (limits.py).
     """
     if found := cached(repo, commit, part, cache):
         return found
-    listed = {name: entry for name, entry in listing(repo, commit).items() if _is_of(part, name)}
+    everything = listing(repo, commit)
+    limits.require_acceptable(f"{repo}@{commit}", everything, _PATTERNS["all"])
+    listed = {name: entry for name, entry in everything.items() if _is_of(part, name)}
     publication = Publication(repo, commit, _folder(repo, commit, cache))
     how: dict[str, Any] = {"revision": commit, "cache_dir": cache, "token": get_token()}
     with _asking(publication.name):
@@ -165,7 +181,7 @@ def fetch(repo: str, commit: str, part: Part = "all", cache: Path | None = None)
 
 def forget(publication: Publication, names: Iterable[str]) -> None:
     """Remove files from the cache, so that the next `fetch` downloads them again; never one outside the cache."""
-    cache = publication.folder.parent.parent.resolve()
+    cache = publication.cache.resolve()
     for path in (publication.folder / name for name in names):
         for file in (path.resolve(), path.parent.resolve() / path.name):  # the bytes, and the snapshot's link to them
             if cache in file.parents and (file.is_file() or file.is_symlink()):

@@ -1,6 +1,7 @@
 """Integrity: every byte of a publication against the Hub's own listing and the publication's manifest.
 
-The Hub client does not check what it downloads, so nothing is opened before it was hashed here.
+The Hub client does not check what it downloads, so nothing is opened before it was hashed here. What `fetch` gives may
+be read; what an unchanged file hashed to is remembered beside it (hashing.py).
 """
 
 from collections.abc import Mapping
@@ -8,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils.sha import git_hash
 
 from core import hub
 from core.errors import HubUnreachable, IntegrityError
-from core.files import sha256
-from core.hub import MANIFEST, Publication
+from core.hashing import Memory
+from core.hub import MANIFEST, Part, Publication
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,23 @@ class Integrity:
             )
 
 
+def fetch(repo: str, commit: str, part: Part = "all", *, strict: bool = False) -> Publication:
+    """Download what is not in the cache yet, and check all that is there; see `hub.fetch` and `check`.
+
+    Raises IntegrityError, ModelError for a repo that is refused as it is listed, or another HubError.
+    """
+    publication = hub.fetch(repo, commit, part)
+    found = check(publication, strict=strict)
+    hub.forget(publication, [each.path for each in found.bad])  # so that it isn't refused for ever
+    found.require(publication.name)
+    return publication
+
+
 def check(publication: Publication, *, strict: bool = False) -> Integrity:
     """Hash the files that are here and compare them with the Hub's listing and the manifest.
 
     Where the Hub cannot be reached, the manifest alone is used, and the result says so; `strict` raises
-    HubUnreachable instead. A model without manifest needs the listing.
+    HubUnreachable instead. A model without manifest needs the listing. Raises IntegrityError for a damaged manifest.
     """
     listed: dict[str, RepoSibling] | None = None
     try:
@@ -61,11 +73,10 @@ def check(publication: Publication, *, strict: bool = False) -> Integrity:
     except HubUnreachable:
         if strict or publication.manifest is None:
             raise
-    stated = publication.manifest
-    here = {path.relative_to(publication.folder).as_posix(): path for path in _files(publication.folder)}
-    checks = [_check_file(name, path, listed, stated) for name, path in here.items()]
-    checks += _check_names(set(here), listed, stated)
-    return Integrity(tuple(sorted(checks, key=lambda each: each.path)), listed is not None)
+    found = _Check(publication, listed)
+    checks = [found.file(name, path) for name, path in _files(publication.folder).items()]
+    found.memory.save()
+    return Integrity(tuple(sorted(checks + found.names(), key=lambda each: each.path)), listed is not None)
 
 
 def missing(publication: Publication) -> list[str]:
@@ -73,37 +84,58 @@ def missing(publication: Publication) -> list[str]:
     return sorted(name for name in publication.manifest or {} if not (publication.folder / name).is_file())
 
 
-def _check_file(
-    name: str, path: Path, listing: Mapping[str, RepoSibling] | None, stated: Mapping[str, str] | None
-) -> FileCheck:
-    found = sha256(path)
-    problems = []
-    if listing is not None and not _as_listed(path, found, listing.get(name)):
-        problems.append("differs from the Hub's listing" if name in listing else "is not in the Hub's listing")
-    if stated is not None and name != MANIFEST and stated.get(name) != found:
-        problems.append("differs from the manifest" if name in stated else "is not in the manifest")
-    return FileCheck(name, found, " and ".join(problems))
+class _Check:
+    """One check of a publication: what is listed and stated of its files, and what they are known to hash to."""
+
+    def __init__(self, publication: Publication, listed: Mapping[str, RepoSibling] | None) -> None:
+        self._folder, self._listed, self._stated = publication.folder, listed, publication.manifest
+        self._cache = publication.cache.resolve()
+        self.memory = Memory(self._cache)
+
+    def file(self, name: str, path: Path) -> FileCheck:
+        """A file that is here. Links other than the Hub client's own into its blobs are not followed."""
+        if path.is_symlink() and not (path.is_file() and self._is_own_link(path)):
+            return FileCheck(name, None, "is a link that leads out of the cache")
+        found = self._compared(name, path)
+        # What is remembered can be damaged: a file is never refused unread.
+        return self._compared(name, path, afresh=True) if found.problem else found
+
+    def names(self) -> list[FileCheck]:
+        """Files that only one of listing and manifest knows, and that are not here to be hashed."""
+        if self._listed is None or self._stated is None:
+            return []
+        here = set(_files(self._folder))
+        extra = set(self._listed) - set(self._stated) - {MANIFEST, ".gitattributes"} - here
+        absent = set(self._stated) - set(self._listed) - here
+        return [FileCheck(name, None, "is on the Hub but not in the manifest") for name in extra] + [
+            FileCheck(name, None, "is in the manifest but not on the Hub") for name in absent
+        ]
+
+    def _compared(self, name: str, path: Path, *, afresh: bool = False) -> FileCheck:
+        found = self.memory.hash(path, "sha256", afresh=afresh)
+        problems = []
+        if self._listed is not None and not self._as_listed(name, path, afresh):
+            in_listing = name in self._listed
+            problems.append("differs from the Hub's listing" if in_listing else "is not in the Hub's listing")
+        if self._stated is not None and name != MANIFEST and self._stated.get(name) != found:
+            problems.append("differs from the manifest" if name in self._stated else "is not in the manifest")
+        return FileCheck(name, found, " and ".join(problems))
+
+    def _as_listed(self, name: str, path: Path, afresh: bool) -> bool:
+        entry = self._listed.get(name) if self._listed else None
+        if entry is None:
+            return False
+        if entry.lfs:
+            return entry.lfs.sha256 == self.memory.hash(path, "sha256")
+        return entry.blob_id == self.memory.hash(path, "git", afresh=afresh)
+
+    def _is_own_link(self, path: Path) -> bool:
+        # The client keeps a repo's blobs beside its snapshots, and those that repos share beside the repos.
+        target = path.resolve()
+        return any(target.is_relative_to(folder / "blobs") for folder in (self._cache, self._cache.parent))
 
 
-def _check_names(
-    here: set[str], listing: Mapping[str, RepoSibling] | None, stated: Mapping[str, str] | None
-) -> list[FileCheck]:
-    """Files that only one of listing and manifest knows, and that are not here to be hashed."""
-    if listing is None or stated is None:
-        return []
-    extra = set(listing) - set(stated) - {MANIFEST, ".gitattributes"} - here
-    absent = set(stated) - set(listing) - here
-    return [FileCheck(name, None, "is on the Hub but not in the manifest") for name in extra] + [
-        FileCheck(name, None, "is in the manifest but not on the Hub") for name in absent
-    ]
-
-
-def _as_listed(path: Path, found: str, entry: RepoSibling | None) -> bool:
-    if entry is None:
-        return False
-    # The Hub names large files by SHA-256, small ones as git does.
-    return entry.lfs.sha256 == found if entry.lfs else entry.blob_id == git_hash(path.read_bytes())
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and path.name != ".gitattributes"]
+def _files(folder: Path) -> dict[str, Path]:
+    """Files and links under `folder` by their paths in the repo; git's own settings are never read."""
+    found = [path for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+    return {path.relative_to(folder).as_posix(): path for path in found if path.name != ".gitattributes"}

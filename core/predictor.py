@@ -4,7 +4,6 @@ Texts are sorted by length and padded to the longest of their batch; longer ones
 counted. A backend is one class here and one entry in BACKENDS.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,16 +15,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import softmax
 
+from core import model_files
 from core.data import hashes
-from core.errors import InputError, ModelError
+from core.errors import InputError, ModelError, VerdictError
 from core.predictions import Predictions
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding
 
 BATCH = 32
-WEIGHTS = "model.safetensors"
-TOKENIZER = "tokenizer.json"
 
 Progress = Callable[[int, int], object]
 """Called with (texts done, texts in all)."""
@@ -48,24 +46,27 @@ class TorchPredictor:
 
     def __init__(self, folder: Path) -> None:
         """Load the model in `folder`. Raises ModelError when files are missing, unsafe or do not fit together."""
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-        from core import cls_head  # noqa: F401  makes its architecture known
-
-        require_files(folder)
-        safely: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
-            self._model, report = AutoModelForSequenceClassification.from_pretrained(
-                folder, use_safetensors=True, output_loading_info=True, **safely
-            )
+            model_files.require_room(folder, model_files.require_files(folder))
+            self._load(folder)
+            self.predict(["a", "a b"])  # what still does not fit is told here, not to the first reader
+        except VerdictError:
+            raise
         except Exception as error:  # whatever a damaged file makes the libraries raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"The model in {folder.name} cannot be loaded: {reason}") from error
-        if missing := sorted(report["missing_keys"]):
-            raise ModelError(f"{WEIGHTS} lacks {len(missing)} of the model's weights ({missing[0]}, …).")
+
+    def _load(self, folder: Path) -> None:
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        safely: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
+        self._model, report = AutoModelForSequenceClassification.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **safely
+        )
+        model_files.require_sound(self._model, report, self._tokenizer)
         self._model.eval()
-        self.labels = _labels(self._model.config.id2label)
+        self.labels = model_files.labels(self._model.config.id2label)
         self.max_tokens = int(min(self._tokenizer.model_max_length, self._model.config.max_position_embeddings))
 
     def predict(
@@ -183,44 +184,7 @@ def _batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
     return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
-def _labels(names: dict[int, str]) -> tuple[str, ...]:
-    if sorted(names) != list(range(len(names))):
-        raise ModelError("The model's labels (id2label in config.json) are not numbered from 0 without a gap.")
-    return tuple(names[index] for index in range(len(names)))
-
-
 def require_finite(logits: npt.ArrayLike) -> None:
     """Raises ModelError when a model answers with anything but numbers, as one does whose training diverged."""
     if not np.isfinite(logits).all():
-        raise ModelError(
-            "The model's outputs are not finite numbers: its training diverged. Train it again with a lower "
-            "training.learning_rate, or a lower training.max_grad_norm."
-        )
-
-
-def require_files(folder: Path) -> dict[str, Any]:
-    """Look for the files that a model needs, before any is loaded; returns its config.json.
-
-    Raises ModelError when one is missing, damaged, or would run code.
-    """
-    if not (folder / WEIGHTS).is_file():
-        raise ModelError(
-            f"There is no {WEIGHTS} in this model. Verdict loads safetensors only: other formats can run code when "
-            "they are opened."
-        )
-    if not (folder / TOKENIZER).is_file():  # transformers would make one up, and the model would read nonsense
-        raise ModelError(f"There is no {TOKENIZER} in this model, so its texts cannot be read as it was trained to.")
-    config = _config(folder)
-    if "auto_map" in config:
-        raise ModelError("This model wants to run code of its own (auto_map in config.json); Verdict refuses that.")
-    return config
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The model's config.json is missing or damaged: {error}") from None
-    if not isinstance(config, dict):
-        raise ModelError("The model's config.json is missing or damaged: it holds no JSON object.")
-    return config
+        raise ModelError(f"The model's outputs are not finite numbers: {model_files.DIVERGED}")

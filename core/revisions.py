@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from core import hub
-from core.errors import VerdictError
-from core.wording import figure, interval, when
+from core import hub, integrity
+from core.errors import WRONG_SHAPE, VerdictError
+from core.wording import as_cell, figure, interval, when
 
 SHOWN = 50
 """Commits that are listed, the newest; what is older can be named by its commit."""
@@ -49,10 +49,10 @@ def of(repo: str) -> list[Revision]:
 def _revision(repo: str, entry: Mapping[str, Any], tags: tuple[str, ...]) -> Revision:
     scores, problem = None, ""
     try:
-        scores = hub.fetch(repo, entry["commit"], "scores").record.metrics["splits"]["test"]
+        scores = integrity.fetch(repo, entry["commit"], "scores").record.metrics["splits"]["test"]
     except VerdictError as error:
         problem = str(error)
-    except (LookupError, TypeError, AttributeError):
+    except WRONG_SHAPE:
         problem = "Its metrics.json does not hold what Verdict writes there."
     return Revision(repo, entry["commit"], entry["when"], entry["title"], tags, scores, problem)
 
@@ -60,7 +60,7 @@ def _revision(repo: str, entry: Mapping[str, Any], tags: tuple[str, ...]) -> Rev
 def table(found: Sequence[Revision]) -> pd.DataFrame:
     """A row a revision as people read it."""
     columns = ["Commit", "When", "Title", "Tags", "Test accuracy", "95% interval", "F1 (macro)"]
-    return pd.DataFrame([_row(each) for each in found], columns=columns)
+    return pd.DataFrame([_row(each) for each in found], columns=columns).map(as_cell)  # anybody can title a commit
 
 
 def over_time(found: Sequence[Revision]) -> pd.DataFrame:

@@ -35,7 +35,7 @@ class Record:
         path = self.folder / "recipe.toml"
         try:
             return recipes.parse(tomllib.loads(_read(path)), _short(path))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise RunError(f"{_short(path)} is damaged: {error}") from None
 
     @cached_property
@@ -214,7 +214,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _object(text: str, path: Path) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{_short(path)} is damaged: {error}") from None
     if not isinstance(found, dict):
         raise RunError(f"{_short(path)} is damaged: it holds no JSON object.")

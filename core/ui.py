@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from PIL import Image
 
 from core import asking, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
-from core.errors import DataError, HubError, NotOnHub, RunError, VerdictError
+from core.errors import WRONG_SHAPE, DataError, HubError, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
 from core.recipe import Recipe
@@ -35,6 +36,8 @@ BANNERS = {
     Kind.DIFFERENT: (st.error, ":material/gpp_bad:"),
     Kind.UNVERIFIABLE: (st.error, ":material/help:"),
 }
+LARGEST_PICTURE = 20_000_000
+"""Pixels."""
 
 _PICKER, _CHOSEN = "picker", "chosen_model"
 
@@ -48,11 +51,22 @@ def start(title: str, question: str) -> None:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Show a VerdictError as a box; other errors are ours to mend, and pass."""
+    """Show a VerdictError as a box, and that a publication's files are of another shape than they should be.
+
+    Other errors are ours to mend, and pass.
+    """
     try:
         yield
     except VerdictError as error:
-        st.error(as_markdown(str(error)), icon=":material/error:")
+        _show_error(str(error))
+    except WRONG_SHAPE as error:
+        if "@" not in (name := st.session_state.get(_CHOSEN) or ""):
+            raise
+        _show_error(f"A file of {name} does not hold what Verdict writes there ({type(error).__name__}: {error}).")
+
+
+def _show_error(message: str) -> None:
+    st.error(as_markdown(message), icon=":material/error:")
 
 
 def pick() -> Model | None:
@@ -173,13 +187,25 @@ def card(model: Model) -> str:
     path = model.path / "card.md" if isinstance(model, Run) else model.folder / "README.md"
     if not path.is_file():
         raise RunError(f"{model.name} has no card yet: it is written when the run is complete.")
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def picture(model: Model, path: str) -> Path | None:
     """The file of a picture that the card names, in a run or in a publication; None if it has no such picture."""
     there = {f"evaluation/pictures/{file.name}": file for file in model.record.folder.glob("pictures/*")}
-    return there.get(path)
+    return there[path] if path in there and _can_be_shown(there[path]) else None
+
+
+def _can_be_shown(picture: Path) -> bool:
+    """Whether it is a whole picture of a decent size: a few bytes can unfold to gigabytes."""
+    try:
+        with Image.open(picture, formats=["PNG"]) as image:
+            if image.width * image.height > LARGEST_PICTURE:
+                return False
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # all that Pillow raises
+        return False
+    return True
 
 
 def not_published(run: str) -> str:
@@ -233,10 +259,7 @@ def _checked(repo: str, commit: str, part: hub.Part) -> Publication:
     """The publication, checked; a silent Hub is not waited for where everything is in the cache."""
     silent = hub.cached(repo, commit, part) is not None and _watch().silent()
     with asking.nobody() if silent else nullcontext():
-        publication = hub.fetch(repo, commit, part)
-        found = integrity.check(publication)
-    hub.forget(publication, [each.path for each in found.bad])  # so that it isn't refused for ever
-    found.require(publication.name)
+        publication = integrity.fetch(repo, commit, part)
     if silent:
         _unasked().add(publication.name)
     return publication

@@ -22,7 +22,7 @@ import numpy as np
 
 from core import paired, predictions
 from core import recipe as recipes
-from core.errors import VerdictError
+from core.errors import WRONG_SHAPE, VerdictError
 from core.paired import ALPHA, Paired
 from core.predictions import Predictions
 from core.runs import Record
@@ -126,7 +126,7 @@ def concluding(conclude: Callable[[], Verdict]) -> Verdict:
         return conclude()
     except VerdictError as error:
         return unverifiable(str(error))
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except WRONG_SHAPE as error:
         # A record holds whatever its author put there: JSON of any shape, tables of any column, weights of any size.
         return unverifiable(
             f"A file does not hold what Verdict writes there, so it proves nothing: {type(error).__name__}, {error}."

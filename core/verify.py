@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from core import audit, card, hub, integrity, metrics, predictor, runs, texts, verdict
-from core.errors import IntegrityError, VerdictError
+from core.errors import IntegrityError, ModelError, VerdictError
 from core.files import sha256
 from core.hub import Publication
 from core.integrity import FileCheck, Integrity
@@ -37,18 +37,14 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
     repo, commit = hub.resolve(name)
     run = runs.of_publication(repo, commit)
     with TemporaryDirectory(prefix="verdict-") as cache:
-        progress(0.05, f"Downloading {repo} at {commit[:7]}")
-        publication = hub.fetch(repo, commit, cache=Path(cache))
-        progress(0.3, "Hashing every file")
-        checked = _check(publication)
-        found = verdict.concluding(lambda: _compare(publication, checked, run, progress))
+        files, found = _examine(repo, commit, Path(cache), run, progress)
     verification = {
         "repo": repo,
         "commit": commit,
         "when": runs.now(),
         "compared_with": run.name if run else "the predictions stored with the publication",
         "verdict": found.to_json(),
-        "files": [asdict(each) for each in checked.files],
+        "files": [asdict(each) for each in files],
     }
     if run:
         run.add_verification(verification)
@@ -56,13 +52,27 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
     return verification
 
 
+def _examine(
+    repo: str, commit: str, cache: Path, run: Run | None, progress: Progress
+) -> tuple[tuple[FileCheck, ...], Verdict]:
+    """The files as they came, and the verdict; of a repo that is refused as it is listed, no file comes."""
+    progress(0.05, f"Downloading {repo} at {commit[:7]}")
+    try:
+        publication = hub.fetch(repo, commit, cache=cache)
+    except ModelError as error:
+        return (), verdict.unverifiable(str(error))
+    progress(0.3, "Hashing every file")
+    checked = _check(publication)
+    return checked.files, verdict.concluding(lambda: _compare(publication, checked, run, progress))
+
+
 def _check(publication: Publication) -> Integrity:
     """The files, hashed; a damaged manifest is a file with a problem like others. Raises HubError if none answers."""
     try:
         return integrity.check(publication, strict=True)
-    except IntegrityError:
+    except IntegrityError as error:
         path = publication.folder / hub.MANIFEST
-        return Integrity((FileCheck(hub.MANIFEST, sha256(path), "is damaged"),), against_hub=False)
+        return Integrity((FileCheck(hub.MANIFEST, sha256(path), str(error)),), against_hub=False)
 
 
 def _compare(publication: Publication, checked: Integrity, run: Run | None, progress: Progress) -> Verdict:

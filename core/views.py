@@ -15,7 +15,7 @@ from core.metrics import BINS, METRICS, Outcome
 from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
-from core.wording import figure, interval, percent
+from core.wording import as_cell, figure, interval, percent
 
 HEADLINE = ("accuracy", "f1_macro", "roc_auc_ovr_macro", "loss")
 """The metrics shown as cards; the others are one step away."""
@@ -115,7 +115,7 @@ def per_class(split: Mapping[str, Any]) -> pd.DataFrame:
     """A row a label: precision, recall, F1 and number of examples, as people read them."""
     rows = split["per_class"]
     figures = {name.capitalize(): [figure(row[name]) for row in rows] for name in ("precision", "recall", "f1")}
-    return pd.DataFrame({"Label": [row["label"] for row in rows], **figures, "Examples": [row["n"] for row in rows]})
+    return _table({"Label": [row["label"] for row in rows], **figures, "Examples": [row["n"] for row in rows]})
 
 
 def bars(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
@@ -128,7 +128,7 @@ def bars(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.Da
 def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
     """A row a run as people read it, newest first; a damaged run is a row too, that says so."""
     columns = ["Run", "State", "Encoder", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "Tokens per second"]
-    return pd.DataFrame([dict.fromkeys(columns, "") | _run_row(run) for run in runs], columns=columns)
+    return _table([dict.fromkeys(columns, "") | _run_row(run) for run in runs], columns)
 
 
 def _run_row(run: Run) -> dict[str, str]:
@@ -254,7 +254,7 @@ def flips(verdict: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub")) -
         (each["true"], each["first"], each["second"], _change(each), f"{each['n']:,}")
         for each in sorted(verdict.get("flipped", ()), key=lambda each: -each["n"])
     ]
-    return pd.DataFrame(rows, columns=["True label", *sides, "Change", "Examples"])
+    return _table(rows, ["True label", *sides, "Change", "Examples"])
 
 
 def _change(flip: Mapping[str, Any]) -> str:
@@ -278,7 +278,7 @@ def files(verification: Mapping[str, Any]) -> pd.DataFrame:
         }
         for each in sorted(verification["files"], key=lambda each: (not each["problem"], each["path"]))
     ]
-    return pd.DataFrame(rows, columns=["File", "State", "As measured", "SHA-256"])
+    return _table(rows, ["File", "State", "As measured", "SHA-256"])
 
 
 def _measured(file: Mapping[str, Any], measured: Mapping[str, str | None]) -> str:
@@ -291,7 +291,7 @@ def _measured(file: Mapping[str, Any], measured: Mapping[str, str | None]) -> st
 def settings(recipe: Recipe) -> pd.DataFrame:
     """The recipe's keys and values, dotted, as text."""
     flat = recipes.flat(recipe)
-    return pd.DataFrame({"Setting": flat.keys(), "Value": [_plain(value) for value in flat.values()]})
+    return _table({"Setting": flat.keys(), "Value": [_plain(value) for value in flat.values()]})
 
 
 def environment(found: Mapping[str, Any]) -> pd.DataFrame:
@@ -311,7 +311,7 @@ def environment(found: Mapping[str, Any]) -> pd.DataFrame:
         "Throughput": f"{cost['tokens_per_second']:,.0f} tokens per second",
         "Peak memory": f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
     }
-    return pd.DataFrame({"What": rows.keys(), "Value": rows.values()})
+    return _table({"What": rows.keys(), "Value": rows.values()})
 
 
 def audit(data: Mapping[str, Any]) -> pd.DataFrame:
@@ -328,18 +328,31 @@ def audit(data: Mapping[str, Any]) -> pd.DataFrame:
         if count
     ]
     rows += [(f"{name}: texts cut", percent(share) if share else "none") for name, share in found["truncated"].items()]
-    return pd.DataFrame(rows, columns=["What", "Value"])
+    return _table(rows, ["What", "Value"])
 
 
 def card_parts(card: str) -> list[tuple[str, str]]:
-    """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it, or "")."""
+    """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it, or "").
+
+    Nothing that is left in the Markdown is a picture: one may be anywhere, and would be told who looks at the page.
+    """
     body = re.sub(r"\A---\n.*?\n---\n", "", card, count=1, flags=re.DOTALL)
     parts, start = [], 0
     for found in _FENCED_OR_PICTURE.finditer(body):
         if picture := found["picture"]:
-            parts.append((body[start : found.start()], picture))
+            parts.append((_without_pictures(body[start : found.start()]), picture))
             start = found.end()
-    return [*parts, (body[start:], "")]
+    return [*parts, (_without_pictures(body[start:]), "")]
+
+
+def _without_pictures(markdown: str) -> str:
+    # Within code nothing may be escaped; a sign that has no width parts the two that begin a picture there, too.
+    return markdown.replace("![", "!\u2060[")
+
+
+def _table(cells: Any, columns: list[str] | None = None) -> pd.DataFrame:
+    # Whoever reads a table can save it for a spreadsheet, and Streamlit writes there what is in the cells.
+    return pd.DataFrame(cells, columns=columns).map(as_cell)
 
 
 def _plain(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Figures and sentences as people read them. Pure."""
 
+import re
 import string
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from core.metrics import WITHOUT_LEAKS
 if TYPE_CHECKING:
     from core.predictor import Reading
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"[+-]?[\d.,]+%?")
 _ESCAPES = str.maketrans({character: f"\\{character}" for character in string.punctuation})
 
 
@@ -39,6 +42,18 @@ def as_markdown(text: str) -> str:
     """Text that Markdown shows as it is, line by line: names, messages and reviews may hold anything."""
     # A line that begins with blanks would be code, and one that ends with two is not joined with the next.
     return "  \n".join(line.strip() for line in text.translate(_ESCAPES).splitlines())
+
+
+def as_line(text: str) -> str:
+    """The same on one line, as a row of a table or the name of a button is."""
+    return as_markdown(" ".join(text.split()))
+
+
+def as_cell(value: Any) -> Any:
+    """Text that a spreadsheet shows as it is: what begins like a formula gets an apostrophe before it."""
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 def percent(share: float) -> str:

@@ -30,7 +30,8 @@ with ui.errors():
         pair = st.text_area("Second text", key="pair", height=150) if recipe and recipe.data.text_pair else None
         asked = st.button("Classify", type="primary", icon=":material/arrow_forward:")
         if recipe and recipe.publish.examples:
-            st.pills("Or try one of these", recipe.publish.examples, key="example", on_change=try_example)
+            examples = recipe.publish.examples
+            st.pills("Or try one of these", examples, key="example", on_change=try_example, format_func=wording.as_line)
         if text or asked:
             loaded = ui.load_predictor(model.name)
             show(predictor.classify(loaded, text, pair), loaded.labels)

@@ -6,6 +6,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
 
 from core import charts, theme, views
@@ -82,6 +83,13 @@ def test_a_runs_pictures_are_pngs(run: Run, name: str) -> None:
     png = (run.path / "pictures" / f"{name}.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert len(png) > 5_000
+
+
+def test_no_series_is_named_in_html() -> None:
+    name = 'validation <a href="http://evil">x</a>'
+    points = pd.DataFrame({"epoch": [1, 2], "series": [name] * 2, "value": [0.5, 0.6]})
+    (line,) = charts.curves(points, [name], "Scores").data
+    assert line.name == "validation &lt;a href=&quot;http://evil&quot;&gt;x&lt;/a&gt;"
 
 
 def test_curves_are_one_line_a_series_in_fixed_colours(run: Run) -> None:

@@ -21,7 +21,8 @@ Outcome = tuple[int, str, str]
 Cli = Callable[..., Outcome]
 
 COMMANDS = [
-    "fit", "reproduce", "recipes", "runs", "publish", "verify", "compare", "results", "localhub", "demo",
+    "fit", "reproduce", "recipes", "runs", "publish", "verify", "revisions", "promote", "compare", "results", "localhub",
+    "demo",
 ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from core import data, metrics, predictor, recipe, runs
 from core.errors import DataError, RecipeError, RunError
 from core.files import sha256
-from core.predictor import WEIGHTS
+from core.model_files import WEIGHTS
 from core.recipe import Recipe
 from core.runs import Run
 from train import cost, pictures, precision

@@ -69,10 +69,10 @@ def test_files_that_came_after_the_manifest_are_found(repo: str, tmp_path: Path)
     publish(repo)
     api = HfApi(token=get_token())
     api.upload_file(path_or_fileobj=b"x", path_in_repo="pytorch_model.bin", repo_id=repo)
-    commit = api.delete_file("model.safetensors", repo_id=repo).oid
+    commit = api.delete_file("config.json", repo_id=repo).oid
     assert problems(hub.fetch(repo, commit, cache=tmp_path)) == {
         "pytorch_model.bin": "is on the Hub but not in the manifest",
-        "model.safetensors": "is in the manifest but not on the Hub",
+        "config.json": "is in the manifest but not on the Hub",
     }
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from huggingface_hub import CommitOperationAdd
 from streamlit.testing.v1 import AppTest
 
-from core import hub, metrics, verdict
+from core import metrics, verdict
 from core.files import PROJECT
 from core.runs import Run
 from tests.pairs import NAMES, table
@@ -119,18 +118,6 @@ def test_a_hub_that_is_down_is_said_so(no_runs: Path, monkeypatch: pytest.Monkey
     app = page("Evaluation", model="demo/elsewhere@" + "0" * 40)
     assert not app.exception
     assert "does not answer" in app.error[0].value
-
-
-def test_a_repo_without_safetensors_is_refused(no_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    api = hub.api()
-    api.create_repo("demo/pickle", exist_ok=True)
-    operations = [CommitOperationAdd(name, b"{}") for name in ("config.json", "pytorch_model.bin")]
-    commit = api.create_commit("demo/pickle", operations, commit_message="No safetensors").oid
-    monkeypatch.setenv("VERDICT_MODELS", f"demo/pickle@{commit}")
-    app = page("Classify")
-    app.text_area(key="text").input("a lovely film").run()
-    assert not app.exception
-    assert "safetensors" in app.error[0].value
 
 
 def test_a_typed_review_gets_bars(run: Run) -> None:

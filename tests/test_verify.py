@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable
 from itertools import count
@@ -25,10 +24,11 @@ from core.hub import MANIFEST
 from core.metrics import Outcome
 from core.runs import Run
 from core.verify import verify
+from tests import forged
+from tests.forged import Files
 from train.publish import publish
 
 NUMBERS = count()
-Files = dict[str, bytes]
 Logits = npt.NDArray[np.float32]
 
 
@@ -40,17 +40,13 @@ def a_machine_without_runs(no_runs: Path) -> None:
 @pytest.fixture
 def files(published: str) -> Files:
     """What is published of the tiny run, but for the manifest."""
-    folder = hub.fetch(*published.split("@")).folder
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if name not in (MANIFEST, ".gitattributes")}
+    return forged.files_of(published)
 
 
 def forge(files: Files) -> str:
     """Publish files with a manifest that fits them; returns the publication's name."""
     repo = f"demo/forged-{next(NUMBERS)}"
-    stated = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    manifest = json.dumps({"schema": 1, "run": "tiny/forged", "sha256": stated}).encode()
-    return f"{repo}@{hub.publish(repo, {**files, MANIFEST: manifest}, 'Forge')}"
+    return f"{repo}@{hub.publish(repo, {**files, MANIFEST: forged.manifest(files)}, 'Forge')}"
 
 
 def verdict_of(name: str) -> dict[str, Any]:
@@ -200,24 +196,6 @@ def never_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictor, "load", refuse)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "evaluation/predictions/test.parquet"])
-def test_a_flipped_byte_is_named_and_nothing_is_loaded(
-    files: Files, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files[name] += b" "  # bytes that no other repo shares
-    published = forge(files)
-    folder = Path(os.environ["VERDICT_TEST_HUB"]) / "models" / published.split("@")[0]
-    (stored,) = [path for path in folder.glob("[bl][lf]*s/*") if path.read_bytes() == files[name]]
-    content = bytearray(files[name])
-    content[len(content) // 2] ^= 1
-    stored.write_bytes(content)
-    never_loaded(monkeypatch)
-    found = verify(published)
-    assert found["verdict"]["kind"] == "unverifiable"
-    assert f"{name}: differs from the Hub's listing" in found["verdict"]["sentence"]
-    assert [each["path"] for each in found["files"] if each["problem"]] == [name]
-
-
 @pytest.mark.parametrize(("key", "value"), [("accuracy", 0.99), ("f1_macro", None), ("loss", "0.1")])
 def test_metrics_that_do_not_follow_from_the_predictions_are_named(
     files: Files, key: str, value: object, monkeypatch: pytest.MonkeyPatch
@@ -348,9 +326,6 @@ MALFORMED: dict[str, Callable[[Files], Files]] = {
     "other label names": lambda files: {"config.json": files["config.json"].replace(b'"0": "neg', b'"0": "NEG')},
     "no tokenizer": lambda files: {"tokenizer.json": b"{}"},
     "weights of nothing": lambda files: {"model.safetensors": to_weights({}, metadata={"format": "pt"})},
-    "a model that brings code": lambda files: {
-        "config.json": json.dumps(json.loads(files["config.json"]) | {"auto_map": {"AutoModel": "x.Y"}}).encode()
-    },
 }
 
 

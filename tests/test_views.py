@@ -210,6 +210,15 @@ def test_files_with_a_problem_come_first_and_both_hashes_are_shown() -> None:
     assert views.files({"files": [], "verdict": {}}).shape == (0, 4)
 
 
+def test_no_text_of_a_table_is_a_formula() -> None:
+    files = [{"path": "=cmd|' /C calc'!A0", "problem": "@x", "sha256": "-1"}]
+    assert views.files({"files": files}).to_numpy().tolist() == [["'=cmd|' /C calc'!A0", "'@x", "-1"]]
+    rows = [{"label": '=HYPERLINK("http://x")', "precision": 0.5, "recall": 0.5, "f1": 0.5, "n": 4}]
+    assert views.per_class({"per_class": rows}).to_numpy().tolist() == [
+        ['\'=HYPERLINK("http://x")', "0.500", "0.500", "0.500", 4]
+    ]
+
+
 def test_settings_hold_every_key_of_the_recipe(run: Run) -> None:
     recipe = run.record.recipe
     shown = dict(views.settings(recipe).itertuples(index=False, name=None))
@@ -235,7 +244,9 @@ def test_the_audit_shows_sizes_and_shares(run: Run) -> None:
         ("no metadata", [("no metadata", "")]),
         ("---\na: 1\n---\nb\n---\nc\n---\n", [("b\n---\nc\n---\n", "")]),
         ("a ![x](1) b ![y](2)", [("a ", "1"), (" b ", "2"), ("", "")]),
-        ("```toml\nlimits = '![x](http://y)'\n```", [("```toml\nlimits = '![x](http://y)'\n```", "")]),
+        ("```toml\nlimits = '![x](http://y)'\n```", [("```toml\nlimits = '!\u2060[x](http://y)'\n```", "")]),
+        ("![x][y]\n\n[y]: http://z", [("!\u2060[x][y]\n\n[y]: http://z", "")]),
+        ("![ [x] ](http://y)", [("!\u2060[ [x] ](http://y)", "")]),
     ],
 )
 def test_a_card_is_cut_at_its_pictures(card: str, parts: list[tuple[str, str]]) -> None:

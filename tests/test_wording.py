@@ -2,7 +2,7 @@
 
 import math
 import re
-from html import unescape
+from html import escape, unescape
 
 import numpy as np
 import pytest
@@ -34,6 +34,23 @@ def test_a_small_figure_is_not_shown_as_nothing(value: float) -> None:
 def test_figures_are_the_value_rounded(seed: int) -> None:
     for value in 10 ** np.random.default_rng(seed).uniform(-4, 3, 50):
         assert float(wording.figure(value)) == float(f"{value:.3g}")
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=1+1", "'=1+1"), ("+1+1", "'+1+1"), ("-1+1", "'-1+1"), ("@SUM(1)", "'@SUM(1)"), ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"), ("-", "'-"), ("-0.01", "-0.01"), ("+1,230", "+1,230"), ("-3%", "-3%"), ("a=1", "a=1"),
+        ("", ""), ("–", "–"), (-1, -1), (None, None),
+    ],
+)  # fmt: skip
+def test_no_cell_is_a_formula(cell: object, shown: object) -> None:
+    assert wording.as_cell(cell) == shown
+
+
+@pytest.mark.parametrize("text", ["a *b*", "a\n\nb", "  ![x](y)  \n# c", "<b>\t|"])
+def test_a_line_is_one_line_of_text(text: str) -> None:
+    assert MarkdownIt().renderInline(wording.as_line(text)) == escape(" ".join(text.split()))
 
 
 def test_an_interval_is_two_figures() -> None:

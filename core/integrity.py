@@ -56,7 +56,9 @@ def fetch(repo: str, commit: str, part: Part = "all", *, strict: bool = False) -
     """
     publication = hub.fetch(repo, commit, part)
     found = check(publication, strict=strict)
-    hub.forget(publication, [each.path for each in found.bad])  # so that it isn't refused for ever
+    # What differs is fetched again next time, or it would be refused for ever. A wrong manifest judges nothing else.
+    bad = [each.path for each in found.bad]
+    hub.forget(publication, [MANIFEST] if MANIFEST in bad else bad)
     found.require(publication.name)
     return publication
 

@@ -21,8 +21,8 @@ Outcome = tuple[int, str, str]
 Cli = Callable[..., Outcome]
 
 COMMANDS = [
-    "fit", "reproduce", "recipes", "runs", "publish", "verify", "revisions", "promote", "compare", "results", "localhub",
-    "demo",
+    "fit", "reproduce", "recipes", "runs", "publish", "verify", "revisions", "promote", "compare", "results",
+    "localhub", "demo",
 ]  # fmt: skip
 
 
@@ -77,6 +77,8 @@ TEACHES = {
     "runs": "newest first",
     "publish": "HF_TOKEN",
     "verify": "exit status",
+    "revisions": "tags and test scores",
+    "promote": "not worse",
     "localhub": "without an account",
     "demo": "Ctrl-C",
 }

@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import HfApi, get_token
 
 from core import hub, integrity
-from core.errors import HubError, IntegrityError, NotOnHub
+from core.errors import IntegrityError, NotOnHub
 from core.hub import MANIFEST, Publication
 from tests.small_repo import FILES, publish, stored
 
@@ -100,8 +100,7 @@ def test_a_model_without_manifest_is_checked_against_the_listing(repo: str, tmp_
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"sha256": 5}', b'{"sha256": [1]}', b"\xff", b"null"])
 def test_a_damaged_manifest_is_said(repo: str, content: bytes, tmp_path: Path) -> None:
     commit = hub.publish(repo, {"config.json": b"{}", MANIFEST: content}, "x")
-    found = hub.fetch(repo, commit, cache=tmp_path)
-    with pytest.raises(IntegrityError, match=r"manifest\.json of .* is damaged"):
-        integrity.check(found)
-    with pytest.raises(HubError):
-        hub.fetch(repo, commit, cache=tmp_path)
+    for _ in range(2):  # with what the first time left in the cache, too
+        found = hub.fetch(repo, commit, cache=tmp_path)
+        with pytest.raises(IntegrityError, match=r"manifest\.json of .* is damaged"):
+            integrity.check(found)

@@ -212,7 +212,8 @@ def test_files_with_a_problem_come_first_and_both_hashes_are_shown() -> None:
 
 def test_no_text_of_a_table_is_a_formula() -> None:
     files = [{"path": "=cmd|' /C calc'!A0", "problem": "@x", "sha256": "-1"}]
-    assert views.files({"files": files}).to_numpy().tolist() == [["'=cmd|' /C calc'!A0", "'@x", "-1"]]
+    shown = views.files({"files": files, "verdict": {}}).to_numpy().tolist()
+    assert shown == [["'=cmd|' /C calc'!A0", "'@x", "–", "-1"]]
     rows = [{"label": '=HYPERLINK("http://x")', "precision": 0.5, "recall": 0.5, "f1": 0.5, "n": 4}]
     assert views.per_class({"per_class": rows}).to_numpy().tolist() == [
         ['\'=HYPERLINK("http://x")', "0.500", "0.500", "0.500", 4]

@@ -59,7 +59,7 @@ def _revision(repo: str, entry: Mapping[str, Any], tags: tuple[str, ...]) -> Rev
 
 def table(found: Sequence[Revision]) -> pd.DataFrame:
     """A row a revision as people read it."""
-    columns = ["Commit", "When", "Title", "Tags", "Test accuracy", "95% interval", "F1 (macro)"]
+    columns = ["Commit", "Tags", "Test accuracy", "95% interval", "F1 (macro)", "Title", "When"]
     return pd.DataFrame([_row(each) for each in found], columns=columns).map(as_cell)  # anybody can title a commit
 
 
@@ -74,14 +74,10 @@ def over_time(found: Sequence[Revision]) -> pd.DataFrame:
 
 
 def _row(each: Revision) -> dict[str, str]:
-    row = {"Commit": each.commit[:7], "When": when(each.when), "Title": each.title, "Tags": ", ".join(each.tags)}
+    row = {"Commit": each.commit[:7], "Tags": ", ".join(each.tags), "Title": each.title, "When": when(each.when)}
     if each.scores is None:
-        return row | {
-            "Test accuracy": "–",
-            "95% interval": "–",
-            "F1 (macro)": "–",
-            "Title": f"{each.title} ({each.problem})",
-        }
+        none = dict.fromkeys(("Test accuracy", "95% interval", "F1 (macro)"), "–")
+        return row | none | {"Title": f"{each.title}: {each.problem}"}
     accuracy, f1 = each.scores["accuracy"], each.scores["f1_macro"]
     shown = {"Test accuracy": figure(accuracy["value"]), "95% interval": interval(accuracy)}
     return row | shown | {"F1 (macro)": figure(f1["value"])}

@@ -21,7 +21,7 @@ HEADLINE = ("accuracy", "f1_macro", "roc_auc_ovr_macro", "loss")
 """The metrics shown as cards; the others are one step away."""
 
 _FENCED_OR_PICTURE = re.compile(
-    r"^ {0,3}(?P<fence>`{3,}+|~{3,}+).*?(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)|!\[[^\]]*\]\((?P<picture>[^)]+)\)",
+    r"^ {0,3}(?P<fence>`{3,}+|~{3,}+).*?(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)|!\[(?P<words>[^\]]*)\]\((?P<picture>[^)]+)\)",
     re.DOTALL | re.MULTILINE,
 )
 """Fenced blocks are matched to be passed over: what looks like a picture in them is text."""
@@ -331,8 +331,8 @@ def audit(data: Mapping[str, Any]) -> pd.DataFrame:
     return _table(rows, ["What", "Value"])
 
 
-def card_parts(card: str) -> list[tuple[str, str]]:
-    """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it, or "").
+def card_parts(card: str) -> list[tuple[str, str, str]]:
+    """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it or "", its words).
 
     Nothing that is left in the Markdown is a picture: one may be anywhere, and would be told who looks at the page.
     """
@@ -340,9 +340,9 @@ def card_parts(card: str) -> list[tuple[str, str]]:
     parts, start = [], 0
     for found in _FENCED_OR_PICTURE.finditer(body):
         if picture := found["picture"]:
-            parts.append((_without_pictures(body[start : found.start()]), picture))
+            parts.append((_without_pictures(body[start : found.start()]), picture, found["words"]))
             start = found.end()
-    return [*parts, (_without_pictures(body[start:]), "")]
+    return [*parts, (_without_pictures(body[start:]), "", "")]
 
 
 def _without_pictures(markdown: str) -> str:

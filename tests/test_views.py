@@ -241,21 +241,22 @@ def test_the_audit_shows_sizes_and_shares(run: Run) -> None:
 @pytest.mark.parametrize(
     ("card", "parts"),
     [
-        ("---\na: 1\n---\n# T\n![x](p.png)\nrest", [("# T\n", "p.png"), ("\nrest", "")]),
-        ("no metadata", [("no metadata", "")]),
-        ("---\na: 1\n---\nb\n---\nc\n---\n", [("b\n---\nc\n---\n", "")]),
-        ("a ![x](1) b ![y](2)", [("a ", "1"), (" b ", "2"), ("", "")]),
-        ("```toml\nlimits = '![x](http://y)'\n```", [("```toml\nlimits = '!\u2060[x](http://y)'\n```", "")]),
-        ("![x][y]\n\n[y]: http://z", [("!\u2060[x][y]\n\n[y]: http://z", "")]),
-        ("![ [x] ](http://y)", [("!\u2060[ [x] ](http://y)", "")]),
+        ("---\na: 1\n---\n# T\n![x](p.png)\nrest", [("# T\n", "p.png", "x"), ("\nrest", "", "")]),
+        ("no metadata", [("no metadata", "", "")]),
+        ("---\na: 1\n---\nb\n---\nc\n---\n", [("b\n---\nc\n---\n", "", "")]),
+        ("a ![x](1) b ![y z](2)", [("a ", "1", "x"), (" b ", "2", "y z"), ("", "", "")]),
+        ("```toml\nlimits = '![x](http://y)'\n```", [("```toml\nlimits = '!\u2060[x](http://y)'\n```", "", "")]),
+        ("![x][y]\n\n[y]: http://z", [("!\u2060[x][y]\n\n[y]: http://z", "", "")]),
+        ("![ [x] ](http://y)", [("!\u2060[ [x] ](http://y)", "", "")]),
     ],
 )
-def test_a_card_is_cut_at_its_pictures(card: str, parts: list[tuple[str, str]]) -> None:
+def test_a_card_is_cut_at_its_pictures(card: str, parts: list[tuple[str, str, str]]) -> None:
     assert views.card_parts(card) == parts
 
 
 def test_a_runs_card_has_its_pictures(run: Run) -> None:
     parts = views.card_parts((run.path / "card.md").read_text(encoding="utf-8"))
     names = ("per_class", "confusion", "reliability", "loss", "metrics")
-    assert [picture for _, picture in parts] == [*(f"evaluation/pictures/{name}.png" for name in names), ""]
-    assert not re.search(r"model-index|!\[", "".join(text for text, _ in parts))
+    assert [picture for _, picture, _ in parts] == [*(f"evaluation/pictures/{name}.png" for name in names), ""]
+    assert len({words for _, _, words in parts}) == len(parts)  # each picture has words of its own
+    assert not re.search(r"model-index|!\[", "".join(text for text, _, _ in parts))

@@ -35,6 +35,7 @@ from core.asking import GARBLED, came_short, in_our_words
 from core.asking import asking as _asking
 from core.errors import HubError, HubUnreachable, IntegrityError, ModelError, NotOnHub
 from core.files import sha256
+from core.retrying import is_busy
 from core.runs import Record
 
 MANIFEST = "evaluation/manifest.json"
@@ -132,10 +133,9 @@ def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
 
 
 def answers() -> bool:
-    """Whether the Hub answers; asked once."""
+    """Whether the Hub answers, other than that it can't; asked once."""
     try:
-        found = None if constants.is_offline_mode() else httpx2.head(constants.ENDPOINT, timeout=LONGEST_PING)
-        return found is not None and found.status_code < 500
+        return not constants.is_offline_mode() and not is_busy(httpx2.head(constants.ENDPOINT, timeout=LONGEST_PING))
     except httpx2.HTTPError:
         return False
 

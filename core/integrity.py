@@ -55,12 +55,18 @@ def fetch(repo: str, commit: str, part: Part = "all", *, strict: bool = False) -
     Raises IntegrityError, ModelError for a repo that is refused as it is listed, or another HubError.
     """
     publication = hub.fetch(repo, commit, part)
+    require_whole(publication, strict=strict)
+    return publication
+
+
+def require_whole(publication: Publication, *, strict: bool = False) -> Integrity:
+    """The result of `check`. Raises IntegrityError where anything differs, and has that fetched again next time."""
     found = check(publication, strict=strict)
-    # What differs is fetched again next time, or it would be refused for ever. A wrong manifest judges nothing else.
+    # What differs would otherwise be refused for ever. By a wrong manifest nothing else can be judged.
     bad = [each.path for each in found.bad]
     hub.forget(publication, [MANIFEST] if MANIFEST in bad else bad)
     found.require(publication.name)
-    return publication
+    return found
 
 
 def check(publication: Publication, *, strict: bool = False) -> Integrity:

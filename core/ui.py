@@ -11,7 +11,7 @@ import streamlit as st
 from PIL import Image
 
 from core import asking, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
-from core.errors import WRONG_SHAPE, DataError, HubError, NotOnHub, RunError, VerdictError
+from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
 from core.recipe import Recipe
@@ -74,7 +74,6 @@ def pick() -> Model | None:
 
     Raises VerdictError when the model cannot be had.
     """
-    _check_again()
     options = _options()
     if asked := st.query_params.get("model"):  # a link, or the browser's back
         st.session_state[_CHOSEN] = asked
@@ -95,8 +94,8 @@ def pick() -> Model | None:
         return None
     st.query_params["model"] = chosen  # so that any view can be shared by its link
     model = open_model(chosen)
-    if isinstance(model, Publication) and _watch().silent():
-        st.fragment(_say_silent, run_every=watch.AGAIN)()
+    if model.name in _unconfirmed():
+        st.fragment(_say_unconfirmed, run_every=watch.AGAIN)(model.name)
     return model
 
 
@@ -259,34 +258,45 @@ def _checked(repo: str, commit: str, part: hub.Part) -> Publication:
     """The publication, checked; a silent Hub is not waited for where everything is in the cache."""
     silent = hub.cached(repo, commit, part) is not None and _watch().silent()
     with asking.nobody() if silent else nullcontext():
-        publication = integrity.fetch(repo, commit, part)
-    if silent:
-        _unasked().add(publication.name)
+        publication = hub.fetch(repo, commit, part)
+        found = integrity.require_whole(publication)
+    if not found.against_hub:
+        _unconfirmed()[publication.name] = watch.Watch(lambda: _confirm(publication))
     return publication
-
-
-def _check_again() -> None:
-    """Forget what was accepted while the Hub was silent, once it answers: then it is checked against the Hub, too."""
-    if _unasked() and not _watch().silent():
-        _unasked().clear()
-        _publication.clear()
-        load_predictor.clear()
-
-
-@st.cache_resource
-def _unasked() -> set[str]:
-    """The publications that were checked against their manifest alone."""
-    return set()
 
 
 @st.cache_resource
 def _watch() -> watch.Watch:
+    """Whether the Hub answers."""
     return watch.Watch(hub.answers)
 
 
-def _say_silent() -> None:
+@st.cache_resource
+def _unconfirmed() -> dict[str, watch.Watch]:
+    """The publications that were checked against their manifest alone, by name: whether the Hub still says nothing."""
+    return {}
+
+
+def _confirm(publication: Publication) -> bool:
+    """Check again what was shown without the Hub; False if it still can't be asked. What fails is shown no longer."""
+    try:
+        found = integrity.check(publication)
+        if not found.bad:
+            return found.against_hub
+    except HubUnreachable:
+        return False
+    except HubError:
+        pass  # the page will come upon it, too
+    _publication.clear()
+    load_predictor.clear()
+    return True
+
+
+def _say_unconfirmed(name: str) -> None:
     """Say that the Hub does not answer, for as long as it doesn't."""
-    if not _watch().silent():
+    waiting = _unconfirmed().get(name)  # another session may have been told
+    if waiting is None or not waiting.silent(patience=0):
+        _unconfirmed().pop(name, None)
         st.rerun()
     st.info(
         "The Hub does not answer. What you see is the model's copy on this machine, at its commit. "

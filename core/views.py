@@ -21,7 +21,8 @@ HEADLINE = ("accuracy", "f1_macro", "roc_auc_ovr_macro", "loss")
 """The metrics shown as cards; the others are one step away."""
 
 _FENCED_OR_PICTURE = re.compile(
-    r"^ {0,3}(?P<fence>`{3,}+|~{3,}+).*?(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)|!\[(?P<words>[^\]]*)\]\((?P<picture>[^)]+)\)",
+    r"^ {0,3}(?P<fence>`{3,}+|~{3,}+).*?(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
+    r"|!\[(?P<words>[^\]]*)\]\((?P<picture>[^)]+)\)",
     re.DOTALL | re.MULTILINE,
 )
 """Fenced blocks are matched to be passed over: what looks like a picture in them is text."""
@@ -332,7 +333,7 @@ def audit(data: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def card_parts(card: str) -> list[tuple[str, str, str]]:
-    """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it or "", its words).
+    """A model card without its metadata, cut at its pictures: (Markdown, path of the picture after it, its words).
 
     Nothing that is left in the Markdown is a picture: one may be anywhere, and would be told who looks at the page.
     """

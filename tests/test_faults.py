@@ -19,12 +19,13 @@ import streamlit as st
 from huggingface_hub import constants
 from huggingface_hub.utils.sha import git_hash
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.testing.v1 import AppTest
 
 from core import client, hub, watch
 from core.errors import HubConflict, HubError, HubRefused, HubUnreachable, IntegrityError, NotOnHub
 from core.hub import MANIFEST
 from core.verify import verify
-from tests.small_repo import FILES, publish
+from tests.small_repo import FILES, publish, with_manifest
 from tests.test_pages import page, words
 from train.localhub import faults as fault
 from train.localhub.faults import Act, Faults
@@ -322,24 +323,37 @@ def test_a_silent_hub_does_not_keep_a_page_waiting_whose_model_is_here(
     assert "# Card" in words(app)
     assert "The Hub does not answer" in words(app)
     assert "is asked again in the background" in words(app.run())
-    assert {request for request, _ in faults.requests} == {"HEAD /"}  # whether it answers is all that was asked
+    assert faults.requests[0][0] == "HEAD /"  # whether it answers is all that was waited for
 
 
+def until_the_hub_answers(app: AppTest) -> str:
+    """What the page says when it no longer says that the Hub is silent."""
+    end = time.monotonic() + 20
+    while "The Hub does not answer" in (shown := words(app.run())):
+        assert time.monotonic() < end
+        time.sleep(watch.AGAIN)
+    return shown
+
+
+@pytest.mark.parametrize("forged", [False, True])
 def test_when_the_hub_answers_again_what_was_shown_is_checked(
-    repo: str, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    repo: str, forged: bool, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publication = f"{repo}@{publish(repo)}"
     monkeypatch.setenv("VERDICT_MODELS", publication)
-    hub.fetch(*publication.split("@"))
+    folder = hub.fetch(*publication.split("@")).folder
+    if forged:  # a copy that agrees with itself, and not with the Hub
+        for name, content in with_manifest(FILES | {"README.md": b"# Card, forged"}).items():
+            (folder / name).write_bytes(bytes(content))
     faults.on("", fault.answer(503))
     app = page("About", model=publication)
-    faults.off()
-    asked = watch.AGAIN
-    while "The Hub does not answer" in words(app.run()):
-        assert (asked := asked + watch.AGAIN) < 10
-        time.sleep(watch.AGAIN)
     assert "# Card" in words(app)
+    faults.off()
+    shown = until_the_hub_answers(app)
+    assert ("# Card" in shown) != forged
+    assert ("README.md: differs from the Hub's listing" in shown.replace("\\", "")) == forged
     assert any("/revision/" in request for request, _ in faults.requests)
+    require_healed(publication)
 
 
 def test_only_the_cache_is_ever_removed_from(repo: str, tmp_path: Path) -> None:

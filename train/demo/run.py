@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -122,7 +123,7 @@ def _app(port: int, name: str) -> Iterator["subprocess.Popen[bytes]"]:
         start_new_session=True,  # Ctrl-C reaches us, and we end it
     )
     try:
-        _await_answer(process, f"http://127.0.0.1:{port}/_stcore/health")
+        await_answer(process, f"http://127.0.0.1:{port}/_stcore/health")
         yield process
     finally:
         process.terminate()
@@ -132,7 +133,8 @@ def _app(port: int, name: str) -> Iterator["subprocess.Popen[bytes]"]:
             process.kill()
 
 
-def _await_answer(process: "subprocess.Popen[bytes]", url: str, seconds: float = 60) -> None:
+def await_answer(process: "subprocess.Popen[Any]", url: str, seconds: float = 60) -> None:
+    """Wait until the app answers. Raises VerdictError if it ends before, or takes longer."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:

@@ -328,7 +328,7 @@ def test_a_silent_hub_does_not_keep_a_page_waiting_whose_model_is_here(
 
 def until_the_hub_answers(app: AppTest) -> str:
     """What the page says when it no longer says that the Hub is silent."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60  # seconds, on a machine that does other things, too
     while "The Hub does not answer" in (shown := words(app.run())):
         assert time.monotonic() < end
         time.sleep(watch.AGAIN)

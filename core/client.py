@@ -46,7 +46,7 @@ class Client(httpx2.Client):
         patience = READ if request.method in ("GET", "HEAD") else CHANGE
         # The Hub's client says `timeout=None` where it has none in mind, so a default would not do.
         asked_for = request.extensions.get("timeout", {}).get("read")
-        if asked_for and asked_for < patience:
+        if asked_for and asked_for < READ:
             return super().send(request, **how)  # something that it can do without
         timeout = httpx2.Timeout(patience, connect=CONNECT).as_dict()
         request.extensions = {**request.extensions, "timeout": timeout}
@@ -134,4 +134,4 @@ def _may_pass(error: BaseException) -> bool:
 def install() -> None:
     """Let huggingface_hub ask this way from now on."""
     hooks: dict[str, list[Any]] = {"request": [hf_request_event_hook]}  # which keep to HF_HUB_OFFLINE
-    set_client_factory(lambda: Client(event_hooks=hooks, follow_redirects=True))
+    set_client_factory(lambda: Client(event_hooks=hooks, follow_redirects=True, timeout=None))

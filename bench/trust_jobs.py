@@ -170,7 +170,8 @@ def verify(stage: Stage, row: Row) -> Cell:
     """Verify the publication."""
     with stage.meeting(row, row.reading, stage.name.split("@")[1], stage.first):
         done = stage.go(row, "train", "verify", stage.name, home=stage.folder / "home")
-    says = _told(done) or (done.lines[0] if done.status else "")
+    concluded = [line for line in done.lines if line.startswith("unverifiable")]
+    says = _told(done) or " ".join(concluded[: done.status])
     return stage.judged(done, "refused" if done.status else "recovered" if row.act else "done", says)
 
 

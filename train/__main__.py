@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -197,7 +198,7 @@ def verify(
     from core.verify import verify as verify_publication
 
     with console.status("Verifying") as status:
-        found = verify_publication(name, lambda share, doing: status.update(f"{doing} ({share:.0%})"))
+        found = verify_publication(name, _teller(status))
     _print_verification(found)
     if output:
         write_json(output / "verification.json", found)
@@ -234,9 +235,7 @@ def promote(
     from train.promote import promote as promote_revision
 
     with console.status("Verifying") as status:
-        done = promote_revision(
-            repo, revision, to, margin, lambda share, doing: status.update(f"{doing} ({share:.0%})")
-        )
+        done = promote_revision(repo, revision, to, margin, _teller(status))
     console.print(_bold("", f"{done.repo}@{done.commit}", f" is {done.tag} now. {done.reason}"), soft_wrap=True)
 
 
@@ -280,6 +279,20 @@ def _print_trained(run: runs.Run) -> None:
         soft_wrap=True,
     )
     console.print(f"Next: python -m train publish {run.name} --repo user/name", soft_wrap=True)
+
+
+def _teller(status: Status) -> Callable[[float, str], None]:
+    """Tells what is being done: in the status, which a terminal alone shows, and elsewhere each step once."""
+    told: set[str] = set()
+
+    def tell(share: float, doing: str) -> None:
+        status.update(f"{doing} ({share:.0%})")
+        step = doing.split()[0]
+        if not console.is_terminal and step not in told:
+            told.add(step)
+            console.print(doing, soft_wrap=True)
+
+    return tell
 
 
 def _table(frame: pd.DataFrame) -> Table:

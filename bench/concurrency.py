@@ -30,13 +30,14 @@ from train.localhub import serving
 
 RESULTS = Path(__file__).parent / "results" / "concurrency.json"
 REPO = "demo/many"
-# Says when it begins, then one line a publication: the run, its commit, and how often another was faster.
+# Is ready, waits for a line, and answers one a publication: the run, its commit, and how often another was faster.
 PUBLISHER = """
 import json, sys
 from core import runs
 from core.errors import HubConflict
 from train.publish import publish
 print("ready", flush=True)
+sys.stdin.readline()
 for name in sys.argv[2:]:
     conflicts, commit = 0, None
     while commit is None:
@@ -89,17 +90,23 @@ def copies(run: Path, n: int) -> list[str]:
 
 @contextmanager
 def publisher(names: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that publishes these runs, as soon as it has imported what it needs; killed when the block ends."""
+    """A process that is ready to publish these runs, see `go`; killed when the block ends."""
     command = [sys.executable, "-c", PUBLISHER, REPO, *names]
-    with subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, cwd=PROJECT, **pipes) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             yield process
         finally:
             process.kill()
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    """Let it publish."""
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def at_once(names: Sequence[str], processes: int) -> dict[str, Any]:
@@ -113,6 +120,8 @@ def at_once(names: Sequence[str], processes: int) -> dict[str, Any]:
     with ExitStack() as stack:
         running = [stack.enter_context(publisher(lot)) for lot in lots]
         start = time.monotonic()
+        for process in running:
+            go(process)
         lines = [json.loads(line) for process in running for line in process.stdout or ()]
         seconds = time.monotonic() - start
     there = {each["commit"] for each in hub.history(REPO)} - before
@@ -137,7 +146,8 @@ def killed(names: Sequence[str], usual: float) -> dict[str, int]:
     chance, made, half = random.Random(0), 0, 0
     for name in track(names, description="Killing publishers"):
         before = {each["commit"] for each in hub.history(REPO)}
-        with publisher([name]):
+        with publisher([name]) as process:
+            go(process)
             time.sleep(chance.uniform(0, usual * 8))  # alone it is no slower than one of eight at once
         new = {each["commit"] for each in hub.history(REPO)} - before
         made += len(new)

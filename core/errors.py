@@ -7,6 +7,7 @@ VerdictError            the message is written for users: what happened, and wha
 ├── RunError            a run that is missing, incomplete or damaged
 ├── EncoderError        an encoder that cannot be had, or is not the one it should be
 ├── ModelError          model files that are missing, unsafe or do not fit together
+├── SignatureError      a signature that cannot be made or checked
 ├── NotPromoted         a revision that does not get the tag it was to have
 └── HubError            the Hub did not do what was asked
     ├── HubUnreachable  nobody answered, or only to say that they can't
@@ -46,6 +47,10 @@ class EncoderError(VerdictError):
 
 class ModelError(VerdictError):
     """Model files are missing, unsafe, or do not fit together."""
+
+
+class SignatureError(VerdictError):
+    """A signature cannot be made or checked: the library or a key is missing."""
 
 
 class NotPromoted(VerdictError):

@@ -40,7 +40,8 @@ def report(verification: Mapping[str, Any]) -> str:
     parts = [
         f"# {verification['repo']}@{verification['commit']}",
         f"**{verdict['kind']}**: {as_markdown(verdict['sentence'])}",
-        f"Compared with {as_markdown(verification['compared_with'])}, {when(verification['when'])}.",
+        f"Compared with {as_markdown(verification['compared_with'])}, {when(verification['when'])}. "
+        f"{verification['signature']}",
     ]
     if verdict["metrics"]:
         parts += [_table(views.comparison(verdict), "lrrrr"), paragraph(verdict)]

@@ -39,6 +39,8 @@ from core.retrying import is_busy
 from core.runs import Record
 
 MANIFEST = "evaluation/manifest.json"
+SIGNATURE = "evaluation/manifest.sigstore.json"
+"""of the manifest; not every publication has one"""
 MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
 """Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
 EVALUATION_FILES = (
@@ -52,9 +54,9 @@ Kind = Literal["model", "dataset"]
 Part = Literal["model", "evaluation", "scores", "all"]
 """What of a publication is needed: the model's files, the evaluation, its scores alone, or everything."""
 _PATTERNS: dict[Part, tuple[str, ...]] = {
-    "model": (*MODEL_FILES, MANIFEST),
+    "model": (*MODEL_FILES, MANIFEST, SIGNATURE),
     "evaluation": EVALUATION_FILES,
-    "scores": ("evaluation/metrics.json", MANIFEST),
+    "scores": ("evaluation/metrics.json", MANIFEST, SIGNATURE),
     "all": MODEL_FILES + EVALUATION_FILES,
 }
 LONGEST_PING = 4.0
@@ -103,6 +105,13 @@ class Publication:
             )
         return stated
 
+    @cached_property
+    def signed(self) -> bool:
+        """Whether its manifest says that it is signed. Raises IntegrityError as `manifest` does."""
+        if self.manifest is None:
+            return False
+        return bool(json.loads((self.folder / MANIFEST).read_text(encoding="utf-8")).get("signed"))
+
 
 def api() -> HfApi:
     """A client for the Hub that HF_ENDPOINT and HF_TOKEN name."""
@@ -141,7 +150,7 @@ def answers() -> bool:
 
 
 def cached(repo: str, commit: str, part: Part = "all", cache: Path | None = None) -> Publication | None:
-    """The publication, if all that its manifest names of this part is in the cache; nobody is asked."""
+    """The publication, if all of this part that its manifest names is in the cache; nobody is asked."""
     with in_our_words(f"{repo}@{commit}"):
         found = try_to_load_from_cache(repo, MANIFEST, revision=commit, cache_dir=cache)
     if not isinstance(found, str):
@@ -149,6 +158,7 @@ def cached(repo: str, commit: str, part: Part = "all", cache: Path | None = None
     publication = Publication(repo, commit, Path(found).parent.parent)
     try:
         wanted = [name for name in publication.manifest or {} if _is_of(part, name)]
+        wanted += [SIGNATURE] if publication.signed else []
     except IntegrityError:
         return None  # the copy of the manifest is damaged: what is here has to be compared with the Hub's listing
     return publication if all((publication.folder / name).is_file() for name in wanted) else None

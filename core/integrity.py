@@ -10,10 +10,13 @@ from pathlib import Path
 
 from huggingface_hub.hf_api import RepoSibling
 
-from core import hub
+from core import hub, signature
 from core.errors import HubUnreachable, IntegrityError
 from core.hashing import Memory
-from core.hub import MANIFEST, Part, Publication
+from core.hub import MANIFEST, SIGNATURE, Part, Publication
+
+UNSTATED = (MANIFEST, SIGNATURE)
+"""Files whose hashes no manifest can state: itself, and what is signed when it is finished."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Integrity:
     files: tuple[FileCheck, ...]
     against_hub: bool
     """whether the Hub's listing could be asked, or only the manifest"""
+    signature: str = "Not signed."
+    """by whom, in words"""
 
     @property
     def bad(self) -> list[FileCheck]:
@@ -73,7 +78,8 @@ def check(publication: Publication, *, strict: bool = False) -> Integrity:
     """Hash the files that are here and compare them with the Hub's listing and the manifest.
 
     Where the Hub cannot be reached, the manifest alone is used, and the result says so; `strict` raises
-    HubUnreachable instead. A model without manifest needs the listing. Raises IntegrityError for a damaged manifest.
+    HubUnreachable instead. A model without manifest needs the listing. Raises IntegrityError for a damaged manifest,
+    SignatureError for a signature that cannot be checked.
     """
     listed: dict[str, RepoSibling] | None = None
     try:
@@ -81,10 +87,15 @@ def check(publication: Publication, *, strict: bool = False) -> Integrity:
     except HubUnreachable:
         if strict or publication.manifest is None:
             raise
-    found = _Check(publication, listed)
+    signed = signature.check(publication)
+    found = _Check(publication, listed, {SIGNATURE: signed.problem})
     checks = [found.file(name, path) for name, path in _files(publication.folder).items()]
+    if signed.problem and SIGNATURE not in {each.path for each in checks}:
+        checks.append(FileCheck(SIGNATURE, None, signed.problem))
     found.memory.save()
-    return Integrity(tuple(sorted(checks + found.names(), key=lambda each: each.path)), listed is not None)
+    return Integrity(
+        tuple(sorted(checks + found.names(), key=lambda each: each.path)), listed is not None, signed.state
+    )
 
 
 def missing(publication: Publication) -> list[str]:
@@ -95,8 +106,11 @@ def missing(publication: Publication) -> list[str]:
 class _Check:
     """One check of a publication: what is listed and stated of its files, and what they are known to hash to."""
 
-    def __init__(self, publication: Publication, listed: Mapping[str, RepoSibling] | None) -> None:
+    def __init__(
+        self, publication: Publication, listed: Mapping[str, RepoSibling] | None, known: Mapping[str, str]
+    ) -> None:
         self._folder, self._listed, self._stated = publication.folder, listed, publication.manifest
+        self._known = known  # problems by path
         self._cache = publication.cache.resolve()
         self.memory = Memory(self._cache)
 
@@ -113,7 +127,7 @@ class _Check:
         if self._listed is None or self._stated is None:
             return []
         here = set(_files(self._folder))
-        extra = set(self._listed) - set(self._stated) - {MANIFEST, ".gitattributes"} - here
+        extra = set(self._listed) - set(self._stated) - {*UNSTATED, ".gitattributes"} - here
         absent = set(self._stated) - set(self._listed) - here
         return [FileCheck(name, None, "is on the Hub but not in the manifest") for name in extra] + [
             FileCheck(name, None, "is in the manifest but not on the Hub") for name in absent
@@ -121,11 +135,11 @@ class _Check:
 
     def _compared(self, name: str, path: Path, *, afresh: bool = False) -> FileCheck:
         found = self.memory.hash(path, "sha256", afresh=afresh)
-        problems = []
+        problems = [known] if (known := self._known.get(name)) else []
         if self._listed is not None and not self._as_listed(name, path, afresh):
             in_listing = name in self._listed
             problems.append("differs from the Hub's listing" if in_listing else "is not in the Hub's listing")
-        if self._stated is not None and name != MANIFEST and self._stated.get(name) != found:
+        if self._stated is not None and name not in UNSTATED and self._stated.get(name) != found:
             problems.append("differs from the manifest" if name in self._stated else "is not in the manifest")
         return FileCheck(name, found, " and ".join(problems))
 

@@ -13,6 +13,8 @@ from core.wording import as_cell, figure, interval, when
 
 SHOWN = 50
 """Commits that are listed, the newest; what is older can be named by its commit."""
+UNTAGGED = "not promoted"
+"""How a revision without a tag is marked: it can be looked at like any other, but nobody vouched for it."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,12 @@ def over_time(found: Sequence[Revision]) -> pd.DataFrame:
 
 
 def _row(each: Revision) -> dict[str, str]:
-    row = {"Commit": each.commit[:7], "Tags": ", ".join(each.tags), "Title": each.title, "When": when(each.when)}
+    row = {
+        "Commit": each.commit[:7],
+        "Tags": ", ".join(each.tags) or UNTAGGED,
+        "Title": each.title,
+        "When": when(each.when),
+    }
     if each.scores is None:
         none = dict.fromkeys(("Test accuracy", "95% interval", "F1 (macro)"), "–")
         return row | none | {"Title": f"{each.title}: {each.problem}"}

@@ -37,14 +37,15 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
     repo, commit = hub.resolve(name)
     run = runs.of_publication(repo, commit)
     with TemporaryDirectory(prefix="verdict-") as cache:
-        files, found = _examine(repo, commit, Path(cache), run, progress)
+        checked, found = _examine(repo, commit, Path(cache), run, progress)
     verification = {
         "repo": repo,
         "commit": commit,
         "when": runs.now(),
         "compared_with": run.name if run else "the predictions stored with the publication",
         "verdict": found.to_json(),
-        "files": [asdict(each) for each in files],
+        "files": [asdict(each) for each in checked.files],
+        "signature": checked.signature,
     }
     if run:
         run.add_verification(verification)
@@ -52,18 +53,16 @@ def verify(name: str, progress: Progress = lambda share, doing: None) -> dict[st
     return verification
 
 
-def _examine(
-    repo: str, commit: str, cache: Path, run: Run | None, progress: Progress
-) -> tuple[tuple[FileCheck, ...], Verdict]:
-    """The files as they came, and the verdict; of a repo that is refused as it is listed, no file comes."""
+def _examine(repo: str, commit: str, cache: Path, run: Run | None, progress: Progress) -> tuple[Integrity, Verdict]:
+    """The files as they came, checked, and the verdict; of a repo that is refused as it is listed, no file comes."""
     progress(0.05, f"Downloading {repo} at {commit[:7]}")
     try:
         publication = hub.fetch(repo, commit, cache=cache)
     except ModelError as error:
-        return (), verdict.unverifiable(str(error))
+        return Integrity((), against_hub=True), verdict.unverifiable(str(error))
     progress(0.3, "Hashing every file")
     checked = _check(publication)
-    return checked.files, verdict.concluding(lambda: _compare(publication, checked, run, progress))
+    return checked, verdict.concluding(lambda: _compare(publication, checked, run, progress))
 
 
 def _check(publication: Publication) -> Integrity:

@@ -18,7 +18,8 @@ def verify_now(name: str) -> None:
 
 def show(found: dict[str, Any]) -> None:
     """The verdict with its evidence, then the files."""
-    ui.show_verdict(found["verdict"], basis=f"Verified {wording.when(found['when'])} against {found['compared_with']}.")
+    basis = f"Verified {wording.when(found['when'])} against {found['compared_with']}."
+    ui.show_verdict(found["verdict"], basis=f"{basis} {found.get('signature', '')}".strip())
     st.subheader("Files", anchor=False)
     st.dataframe(views.files(found), hide_index=True, width="stretch", height="content")
 

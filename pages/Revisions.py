@@ -19,7 +19,9 @@ def overview(found: list[Revision]) -> None:
 def comparison(repo: str, scored: list[Revision]) -> None:
     """Any two revisions side by side; at first the newest and the one before it."""
     st.subheader("Compare two", anchor=False)
-    titles = {each.commit: " · ".join([each.commit[:7], each.title, *each.tags]) for each in scored}
+    titles = {
+        each.commit: " · ".join([each.commit[:7], each.title, *(each.tags or [revisions.UNTAGGED])]) for each in scored
+    }
     left, right = st.columns(2)
     first = left.selectbox("Earlier", titles, index=1, format_func=titles.__getitem__, key="earlier")
     second = right.selectbox("Later", titles, index=0, format_func=titles.__getitem__, key="later")

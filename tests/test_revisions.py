@@ -55,6 +55,7 @@ def test_the_table_and_the_curve_show_them(commits: dict[str, str]) -> None:
     found = revisions.of(REPO)
     shown = revisions.table(found).set_index("Commit")
     assert shown.loc[commits["poor"][:7], "Tags"] == "v1"
+    assert shown.loc[commits["good"][:7], "Tags"] == "not promoted"
     assert shown.loc[commits["else"][:7], "Test accuracy"] == "–"
     line = revisions.over_time(found)
     assert list(line["commit"]) == [commits[name][:7] for name in ("good", "poor", "again")]

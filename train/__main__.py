@@ -170,6 +170,9 @@ def publish(
     run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
     repo: Annotated[str, typer.Option(help="user/name on the Hub; made if it is not there")],
     private: Annotated[bool, typer.Option(help="make a new repo private")] = False,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="sign it with the private key in this PEM file")
+    ] = None,
 ) -> None:
     """Upload a run to the Hub in one commit: model, card, evaluation and a manifest of hashes.
 
@@ -177,7 +180,7 @@ def publish(
     """
     from train.publish import publish as publish_run
 
-    commit = publish_run(runs.find(run), repo, private=private)
+    commit = publish_run(runs.find(run), repo, private=private, key=sign)
     console.print(_bold("Published as ", f"{repo}@{commit}"), soft_wrap=True)
     console.print(f"Next: python -m train verify {repo}@{commit}", soft_wrap=True)
 
@@ -313,6 +316,7 @@ def _print_verification(found: dict[str, Any]) -> None:
     verdict = found["verdict"]
     console.print(_bold("", verdict["kind"], f": {verdict['sentence']}"), soft_wrap=True)
     console.print(f"{found['repo']}@{found['commit']}, compared with {found['compared_with']}", soft_wrap=True)
+    console.print(found["signature"], soft_wrap=True)
     if verdict["metrics"]:
         _print_evidence(verdict, ("Local", "Hub"))
         console.print(evidence.paragraph(verdict), soft_wrap=True)

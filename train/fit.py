@@ -22,7 +22,7 @@ from core.predictions import Predictions
 from core.predictor import Progress
 from core.recipe import Recipe
 from core.runs import SCHEMA, Run
-from train import baselines, encoders, environment, pictures, precision, tracking
+from train import baselines, encoders, environment, lean, precision, tracking
 from train.cost import measured
 from train.encoders import Encoder
 from train.engines import ENGINES
@@ -36,6 +36,7 @@ MEASURED = ("validation", "test")
 
 def fit(recipe: Recipe) -> Run:
     """Train `recipe` and measure the result. Raises VerdictError; what was written until then looks incomplete."""
+    lean.economise()
     tracking.require(recipe)
     splits, encoder = data.load_splits(recipe), _encoder(recipe)
     settings = recipe.training.model_copy(update={"precision": precision.choose(recipe.training.precision)})
@@ -55,6 +56,7 @@ def resume(run: Run) -> Run:
     """
     if run.complete:
         raise RunError(f"{run.name} is complete: there is nothing to resume. `fit` trains its recipe anew.")
+    lean.economise()
     recipe = run.record.recipe
     tracking.require(recipe)
     splits, encoder = data.load_splits(recipe), _encoder(recipe)
@@ -112,8 +114,10 @@ def _train(job: Job) -> dict[str, Any]:
             if smaller is None or not should_reduce_batch_size(error):
                 raise
             log.warning("Out of memory with %d texts at a time; going on with %d.", micro_batch, smaller)
+        finally:
+            gc.collect()  # what the attempt held: a trainer and its callbacks know each other
+            lean.release()
         micro_batch = smaller
-        gc.collect()  # what the failed attempt held
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -135,6 +139,8 @@ def _on(bar: "tqdm[Any]") -> Progress:
 
 def _complete(run: Run, recipe: Recipe) -> None:
     """Derive metrics, pictures and card from the stored predictions; metrics.json comes last and completes the run."""
+    from train import pictures  # the libraries that draw take memory, which training may need
+
     log.info("Deriving metrics with intervals")
     derived = {
         "schema": SCHEMA,

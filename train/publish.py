@@ -5,10 +5,10 @@ import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core import card, data, hub, texts
+from core import card, data, hub, signature, texts
 from core.errors import RunError
 from core.files import sha256
-from core.hub import MANIFEST
+from core.hub import MANIFEST, SIGNATURE
 from core.runs import SCHEMA, Run
 from train.fit import MEASURED
 
@@ -20,16 +20,17 @@ EVALUATION = (
 """Patterns of what of a run goes to `evaluation/`."""
 
 
-def publish(run: Run, repo: str, *, private: bool = False) -> str:
-    """Upload a complete run to `repo` and record the commit, which is returned.
+def publish(run: Run, repo: str, *, private: bool = False, key: Path | None = None) -> str:
+    """Upload a complete run to `repo` and record the commit, which is returned; with a private `key`, signed.
 
-    Raises RunError for an incomplete or changed run, HubError when the Hub refuses; then nothing is visible there.
+    Raises RunError for an incomplete or changed run, SignatureError for a key that is of no use, HubError when the Hub
+    refuses; then nothing is visible there.
     """
     if not run.complete:
         raise RunError(f"{run.name} is not complete, so there is nothing to publish yet.")
     _require_unchanged(run)
     with TemporaryDirectory(prefix="verdict-") as folder:
-        files = _files(run, repo, Path(folder))
+        files = _files(run, repo, Path(folder), key)
         log.info("Publishing %d files to %s", len(files), repo)
         commit = hub.publish(repo, files, f"Publish run {run.name}", private=private)
     run.add_publication(repo, commit)
@@ -55,7 +56,7 @@ def _of_run(run: Run) -> dict[str, Path]:
     return found | {f"evaluation/{path.relative_to(run.path).as_posix()}": path for path in evaluation}
 
 
-def _files(run: Run, repo: str, folder: Path) -> dict[str, Path | bytes]:
+def _files(run: Run, repo: str, folder: Path, key: Path | None) -> dict[str, Path | bytes]:
     """Path in the repo -> file; `folder` takes the files that exist only in a publication."""
     found = _of_run(run)
     if run.record.recipe.publish.texts:
@@ -64,5 +65,7 @@ def _files(run: Run, repo: str, folder: Path) -> dict[str, Path | bytes]:
     found["README.md"] = folder / "README.md"
     found["README.md"].write_text(card.render(run.record, run.record.metrics, repo), encoding="utf-8")
     hashes = {name: sha256(path) for name, path in sorted(found.items())}
-    manifest = {"schema": SCHEMA, "run": run.name, "sha256": hashes}
-    return {**found, MANIFEST: json.dumps(manifest, indent=2).encode()}
+    manifest = {"schema": SCHEMA, "run": run.name, "sha256": hashes} | ({"signed": True} if key else {})
+    stated = json.dumps(manifest, indent=2).encode()
+    signed: dict[str, Path | bytes] = {SIGNATURE: signature.sign(stated, key)} if key else {}
+    return {**found, MANIFEST: stated, **signed}

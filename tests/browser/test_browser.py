@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -15,12 +16,18 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.files import PROJECT
 from core.runs import Run
+from tests import marker
 from tests.browser.chromium import CHROMIUM, browser, open_page, settle
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: NOTHING IN A BROWSER WAS TESTED"),
 ]
+
+
+def _log() -> Path:
+    """What the app's server says."""
+    return Path(os.environ["VERDICT_TEST_HOME"]) / "site.log"
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +37,11 @@ def site(run: Run, published: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-    process = subprocess.Popen(
-        [*command, f"--server.port={port}"], cwd=PROJECT, env=os.environ | {"VERDICT_MODELS": published}
-    )
+    with _log().open("w") as log:
+        process = subprocess.Popen(
+            [*command, f"--server.port={port}", "--logger.level=info"], cwd=PROJECT, stdout=log, stderr=log,
+            env=os.environ | {"VERDICT_MODELS": published},
+        )  # fmt: skip
     try:
         _await(f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}"
@@ -63,6 +72,19 @@ def test_a_typed_review_gets_bars(site: str, page: Page, published: str) -> None
     expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
     assert f"model={published.replace('/', '%2F').replace('@', '%40')}" in page.url
     assert "lovely" not in page.url
+
+
+def test_what_people_type_is_in_no_log_and_no_file(site: str, chromium: Browser) -> None:
+    typed = "a lovely moving film by Quillon Tarvost"
+    page = open_page(chromium, 1280, "light")
+    page.goto(site)
+    settle(page)
+    page.get_by_label("Your review").fill(typed)
+    page.get_by_role("button", name="Classify").last.click()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    page.context.close()
+    assert "You can now view" in _log().read_text(encoding="utf-8")
+    assert not list(marker.in_files("Tarvost", _log().parent))
 
 
 def test_the_chosen_model_stays_from_page_to_page(site: str, chromium: Browser, run: Run) -> None:

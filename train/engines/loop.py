@@ -21,6 +21,7 @@ from core.cls_head import ClsConfig, ClsForSequenceClassification
 from core.files import write_atomically
 from core.metrics import Outcome
 from core.predictor import require_finite
+from train import lean
 from train.engines import start
 from train.engines.average import Average
 from train.engines.selection import Selection
@@ -197,6 +198,7 @@ class _Training:
         if self.losses:
             rate = self.schedule.get_last_lr()[0]
             self._log("step", loss=sum(self.losses) / len(self.losses), learning_rate=rate)
+            lean.release()
         self.losses = []
 
     def _log(self, kind: str, **figures: float) -> None:

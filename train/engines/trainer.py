@@ -29,6 +29,7 @@ from transformers import (
 from core.evaluate_metric import ReviewMetrics
 from core.files import write_json
 from core.predictor import require_finite
+from train import lean
 from train.engines import start
 from train.engines.average import Average
 from train.engines.selection import Selection
@@ -197,6 +198,7 @@ class _Progress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
+        lean.release()
         logs = logs or {}
         where = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 4)}
         if "loss" in logs:

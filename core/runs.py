@@ -178,9 +178,9 @@ def find(name: str) -> Run:
     return found[0]
 
 
-def every() -> list[Run]:
-    """All runs, newest first, complete or not."""
-    found = [Run(path.parent) for path in root().glob("*/*/recipe.toml")]
+def every(folder: Path | None = None) -> list[Run]:
+    """All runs under `folder` (by default `root`), newest first, complete or not."""
+    found = [Run(path.parent) for path in (folder or root()).glob("*/*/recipe.toml")]
     return sorted(found, key=lambda run: run.path.name, reverse=True)
 
 

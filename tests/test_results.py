@@ -199,6 +199,21 @@ def test_the_command_writes_the_page_with_every_shipped_recipe(no_runs: Path, tm
     assert page.count("not trained yet") == len(SHIPPED)
 
 
+def test_the_page_keeps_what_it_comes_from_for_another_machine(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, path = finished(), tmp_path / "docs" / "page.md"
+    results.write(path, [])
+    here = path.read_text(encoding="utf-8")
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path / "another machine"))
+    results.write(path, [])
+    assert path.read_text(encoding="utf-8") == here
+    assert f"`{run.name}`" in here
+    kept = [file for file in tmp_path.joinpath("docs", "page").rglob("*") if file.is_file()]
+    assert {file.name for file in kept} == {"recipe.toml", *results.KEPT}
+    assert not [file for file in kept if str(tmp_path) in file.read_text(encoding="utf-8")]
+
+
 def test_a_page_that_cannot_be_written_is_told(no_runs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(VerdictError, match="cannot be written"):

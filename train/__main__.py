@@ -153,13 +153,14 @@ def results(
         "docs/results.md"
     ),
 ) -> None:
-    """Write the page of results from the runs: our figures beside those that others report, baselines and cost."""
-    from core.files import write_text
-    from train.results import page
+    """Write the page of results from the runs: our figures beside those that others report, baselines and cost.
 
-    found = page([recipes.load(path) for path in sorted(RECIPES.glob("*.toml"), key=lambda path: path.stem)])
+    What it needs of each run is kept in a folder beside the page, and read from there where the run is not at hand.
+    """
+    from train.results import write
+
     try:
-        write_text(output, found)
+        write(output, [recipes.load(path) for path in sorted(RECIPES.glob("*.toml"), key=lambda path: path.stem)])
     except OSError as error:
         raise VerdictError(f"{output} cannot be written: {error}. -o names another file.") from None
     console.print(_bold("Results are in ", str(output)), soft_wrap=True)

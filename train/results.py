@@ -1,4 +1,7 @@
-"""The runs on this machine -> a page of results beside the figures that others report. Nothing in it is typed."""
+"""Runs -> a page of results beside the figures that others report. Nothing in it is typed.
+
+What the page comes from is kept beside it, so that a page written on another machine shows these runs, too.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,6 +14,7 @@ import numpy as np
 from core import recipe as recipes
 from core import runs
 from core.errors import VerdictError
+from core.files import write_text
 from core.metrics import METRICS, WITHOUT_LEAKS
 from core.recipe import Recipe
 from core.runs import Run
@@ -20,6 +24,9 @@ from train.seeds import mean_and_deviation
 NO_MATTER = ("title", "publish", "reported", "track")
 """Parts of a recipe that move no score."""
 
+KEPT = ("data.json", "environment.json", "metrics.json")
+"""Files of a run that the page needs, besides its recipe."""
+
 COLUMNS = (
     "recipe", "encoder", "engine", "n test", "accuracy", "F1 (macro)", "reported accuracy", "TF-IDF", "majority",
     "accuracy without leaked rows", "minutes", "tokens per second", "peak GiB",
@@ -27,7 +34,8 @@ COLUMNS = (
 
 HEADER = """# Results
 
-Written by `python -m train results` from the runs that are on this machine; what is changed here by hand is lost.
+Written by `python -m train results` from the runs that are on this machine, and from the records of others in the
+folder beside this page; what is changed here by hand is lost.
 
 Accuracy and F1 are of the test split, with their 95% interval; of several seeds, the mean ± the standard deviation of a
 single run. *Reported* is what others report for the recipe. TF-IDF (with logistic regression) and majority (always the
@@ -40,7 +48,7 @@ memory is the largest of any seed."""
 class Entry:
     """What the page needs of a complete run."""
 
-    name: str
+    run: Run
     recipe: Recipe
     test: Mapping[str, Any]
     """the split's entry in metrics.json"""
@@ -56,6 +64,11 @@ class Entry:
     machine: str
 
     @property
+    def name(self) -> str:
+        """`recipe/id`."""
+        return self.run.name
+
+    @property
     def group(self) -> str:
         """Equal for runs that differ in nothing but the seed."""
         kept = {key: value for key, value in recipes.flat(self.recipe).items() if _matters(key) and key != "seed"}
@@ -66,9 +79,34 @@ Groups = list[list[Entry]]
 """Runs that differ in nothing but the seed, together."""
 
 
-def page(shipped: Sequence[Recipe]) -> str:
-    """The whole page: the `shipped` recipes in their order, then those that come from elsewhere."""
-    groups, damaged = _groups()
+def write(path: Path, shipped: Sequence[Recipe]) -> None:
+    """Write the page, and keep the records that it comes from in a folder beside it. Raises OSError."""
+    kept = path.with_suffix("")
+    here = runs.every()
+    known = {run.name for run in here}
+    found = [*here, *(run for run in runs.every(kept) if run.name not in known)]
+    write_text(path, page(shipped, found))
+    for entry in [entry for group in _groups(here)[0] for entry in group]:
+        _keep(entry.run, kept / entry.name)
+
+
+def _keep(run: Run, folder: Path) -> None:
+    """Copy what the page needs of a run; of a file or a folder on this machine, the recipe has the name alone."""
+    recipe = run.record.recipe
+    data = recipe.data.model_copy(update={"file": Path(recipe.data.file).name})
+    encoder = Path(recipe.encoder).name if Path(recipe.encoder).is_absolute() else recipe.encoder
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "recipe.toml", recipes.dumps(recipe.model_copy(update={"data": data, "encoder": encoder})))
+    for name in KEPT:
+        write_text(folder / name, (run.path / name).read_text(encoding="utf-8"))
+
+
+def page(shipped: Sequence[Recipe], found: Sequence[Run] | None = None) -> str:
+    """The whole page: the `shipped` recipes in their order, then those that come from elsewhere.
+
+    It is of the runs `found`, by default all on this machine.
+    """
+    groups, damaged = _groups(runs.every() if found is None else found)
     rows, sections = [], []
     for recipe in [*shipped, *_others(groups, shipped)]:
         found = [group for group in groups if group[0].recipe.name == recipe.name]
@@ -84,11 +122,12 @@ def apart(one: Recipe, other: Recipe) -> dict[str, tuple[str, str]]:
     return {key: (_shown(key, mine), _shown(key, theirs)) for key, (mine, theirs) in found.items() if _matters(key)}
 
 
-def _groups() -> tuple[Groups, list[tuple[str, str]]]:
+def _groups(found: Sequence[Run]) -> tuple[Groups, list[tuple[str, str]]]:
     """The newest complete run of each recipe, encoder, engine and seed, grouped; and which are damaged, and why."""
     groups: dict[str, list[Entry]] = {}
     damaged, seen = [], set()
-    for run in [run for run in runs.every() if run.complete]:
+    newest = sorted(found, key=lambda run: run.path.name, reverse=True)
+    for run in [run for run in newest if run.complete]:
         try:
             recipe = run.record.recipe
             if (key := (recipe.name, recipe.encoder, recipe.engine, recipe.seed)) not in seen:
@@ -117,7 +156,7 @@ def _entry(run: Run) -> Entry:
     splits, environment, cost = record.metrics["splits"], record.environment, record.environment["cost"]
     device = [] if environment["device"] == "cpu" else [environment["device"]]
     return Entry(
-        name=run.name,
+        run=run,
         recipe=record.recipe,
         test=splits["test"],
         without_leaks=splits.get(WITHOUT_LEAKS, {}),

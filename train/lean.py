@@ -8,7 +8,7 @@ import ctypes
 import os
 from typing import Final
 
-SHAPES: Final = "32"
+SHAPES: Final = "4"
 """compiled operations that oneDNN keeps: about those of one length"""
 
 

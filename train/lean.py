@@ -9,7 +9,7 @@ import os
 from typing import Final
 
 SHAPES: Final = "4"
-"""compiled operations that oneDNN keeps: about those of one length"""
+"""compiled operations that oneDNN keeps"""
 
 
 def economise() -> None:
@@ -18,6 +18,6 @@ def economise() -> None:
 
 
 def release() -> None:
-    """Give back what is free by now. (Blocks that always go back at once cost a third more time.)"""
+    """Give back what is free by now. (To have each block go back at once takes far longer.)"""
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

@@ -41,7 +41,7 @@ def report(verification: Mapping[str, Any]) -> str:
         f"# {verification['repo']}@{verification['commit']}",
         f"**{verdict['kind']}**: {as_markdown(verdict['sentence'])}",
         f"Compared with {as_markdown(verification['compared_with'])}, {when(verification['when'])}. "
-        f"{verification['signature']}",
+        f"{verification.get('signature', '')}".strip(),
     ]
     if verdict["metrics"]:
         parts += [_table(views.comparison(verdict), "lrrrr"), paragraph(verdict)]

@@ -1,8 +1,8 @@
 """Publication -> verification: download afresh, hash, recompute, re-run, conclude.
 
 A verification is a JSON object: repo, commit, when, `verdict` (see verdict.py; its second side is the Hub's), `files`
-(each with its hash and what is wrong with it), and `compared_with`: the local run, or the publication's own stored
-predictions.
+(each with its hash and what is wrong with it), `signature` (what is known of it, in words), and `compared_with`: the
+local run, or the publication's own stored predictions.
 """
 
 import math

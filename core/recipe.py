@@ -129,6 +129,7 @@ class Recipe(_Section):
     training: Training = Training()
     publish: Publish = Publish()
     reported: dict[str, float] = Field({}, description="figures that others report for this recipe, by metric")
+    goal: dict[str, Fraction] = Field({}, description="test accuracy that is to be reached, by encoder")
 
     @field_validator("labels")
     @classmethod

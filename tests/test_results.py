@@ -97,6 +97,7 @@ def test_a_row_holds_what_the_run_holds(finished: Finished, recipe: Recipe) -> N
         "n test": "60",
         "accuracy": f"{figure(test['accuracy']['value'])} ({interval(test['accuracy'])})",
         "F1 (macro)": f"{figure(test['f1_macro']['value'])} ({interval(test['f1_macro'])})",
+        "goal": "–",
         "reported accuracy": "0.910",
         "TF-IDF": "0.625",
         "majority": "0.513",
@@ -105,6 +106,13 @@ def test_a_row_holds_what_the_run_holds(finished: Finished, recipe: Recipe) -> N
         "tokens per second": "12,346",
         "peak GiB": "1.50",
     }
+
+
+@pytest.mark.parametrize(("goal", "said"), [(0.0, "0, reached"), (1.0, "1.00, **not reached**")])
+def test_a_goal_is_reached_or_not(finished: Finished, recipe: Recipe, goal: float, said: str) -> None:
+    finished()
+    meant = recipe.model_copy(update={"goal": {recipe.encoder: goal}})
+    assert row(results.page([meant]))["goal"] == said
 
 
 def test_several_seeds_share_a_row_with_mean_and_deviation(finished: Finished, recipe: Recipe) -> None:

@@ -109,9 +109,9 @@ def page(shipped: Sequence[Recipe], found: Sequence[Run] | None = None) -> str:
     groups, damaged = _groups(runs.every() if found is None else found)
     rows, sections = [], []
     for recipe in [*shipped, *_others(groups, shipped)]:
-        found = [group for group in groups if group[0].recipe.name == recipe.name]
-        rows += [_row(group, recipe) for group in found] or [_no_row(recipe)]
-        sections.append(_section(recipe, found))
+        own = [group for group in groups if group[0].recipe.name == recipe.name]
+        rows += [_row(group, recipe) for group in own] or [_no_row(recipe)]
+        sections.append(_section(recipe, own))
     left_out = [f"Left out: `{name}`. {as_markdown(why)}" for name, why in damaged]
     return "\n\n".join([HEADER, _table(COLUMNS, rows), *sections, *left_out]) + "\n"
 

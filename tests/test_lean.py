@@ -24,10 +24,11 @@ def test_release_gives_back_what_lies_between_blocks_in_use() -> None:
     assert len(last) == 1_000
 
 
-def test_a_limit_is_set_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+@pytest.mark.parametrize("name", lean.CACHES)
+def test_a_limit_is_set_where_there_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name, raising=False)
     lean.economise()
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == lean.SHAPES
-    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+    assert os.environ[name] == lean.SHAPES
+    monkeypatch.setenv(name, "7")
     lean.economise()
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
+    assert os.environ[name] == "7"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from core import audit, card, hub, integrity, metrics, predictor, runs, texts, verdict
+from core import audit, calibration, card, hub, integrity, metrics, predictor, runs, texts, verdict
 from core.errors import IntegrityError, ModelError, VerdictError
 from core.files import sha256
 from core.hub import Publication
@@ -101,6 +101,11 @@ def _require_whole(publication: Publication, checked: Integrity) -> None:
 
 def _require_consistent(record: Record) -> None:
     """Every figure in metrics.json, of any split, must follow from the published predictions."""
+    stated, fitted = record.metrics.get("temperature"), calibration.fit(record.predictions("validation"))
+    if stated is not None and not _same(stated, fitted):  # publications of before it was stored have none
+        raise VerdictError(
+            f"metrics.json does not follow from the stored predictions: temperature is {fitted}, not {stated}."
+        )
     measured, found = audit.measured(record), record.metrics["splits"]
     if set(found) != set(measured):
         raise VerdictError(f"metrics.json has figures of {', '.join(found)}; due are those of {', '.join(measured)}.")

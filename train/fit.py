@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from core import audit, card, data, metrics, predictor, runs, streaming
+from core import audit, calibration, card, data, metrics, predictor, runs, streaming
 from core.data import Splits
 from core.errors import DataError, RunError
 from core.files import sha256, write_text
@@ -145,6 +145,7 @@ def _complete(run: Run, recipe: Recipe) -> None:
     derived = {
         "schema": SCHEMA,
         "labels": list(recipe.labels),
+        "temperature": calibration.fit(run.record.predictions("validation")),
         "splits": {name: _summary(found, recipe) for name, found in audit.measured(run.record).items()},
     }
     pictures.write(run, derived)

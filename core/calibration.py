@@ -1,0 +1,52 @@
+"""Confidence that means what it says: logits are divided by a temperature that was fitted on the validation split.
+
+It moves no decision. C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import softmax
+
+from core.metrics import Outcome, expected_calibration_error
+from core.predictions import Predictions
+from core.runs import Record
+
+HOTTEST = 100.0
+"""Temperatures are sought between its inverse and it: a model that is never wrong has none that is best."""
+
+
+def fit(validation: Predictions) -> float:
+    """The temperature at which the examples' true labels are most likely."""
+    logits = validation.logits.astype(np.float64)
+    true = logits[np.arange(len(logits)), validation.label]
+
+    def slope(inverse: float) -> float:
+        """Of the loss by the inverse temperature, in which it is convex."""
+        return float(((softmax(logits * inverse, axis=1) * logits).sum(axis=1) - true).mean())
+
+    coldest, hottest = HOTTEST, 1 / HOTTEST
+    if slope(coldest) <= 0 or slope(hottest) >= 0:
+        return 1 / (coldest if slope(coldest) <= 0 else hottest)
+    return 1 / float(brentq(slope, hottest, coldest, xtol=1e-15))
+
+
+def of_record(record: Record) -> float:
+    """The record's temperature: as stored in metrics.json, or fitted anew where that is from before it was stored.
+
+    Raises RunError when the validation predictions, which it would be fitted on, are missing or damaged.
+    """
+    stored = record.metrics.get("temperature")
+    return fit(record.predictions("validation")) if stored is None else float(stored)
+
+
+def probabilities(logits: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
+    """(n, k) calibrated probabilities of (n, k) logits."""
+    return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
+
+
+def error(found: Predictions, temperature: float = 1.0) -> float:
+    """The expected calibration error at a temperature; at 1 it is the model's own."""
+    value = expected_calibration_error(Outcome.of_logits(found.logits / temperature, found.label))
+    assert value is not None  # there are logits
+    return value

@@ -140,7 +140,7 @@ def at_once(names: Sequence[str], processes: int) -> dict[str, Any]:
 
 
 def killed(names: Sequence[str]) -> dict[str, Any]:
-    """Kill a publisher of each run but the first at a random moment of the time that the first one took; what came of it."""
+    """Kill publishers at random moments of the time that the first run takes; how many revisions came of it, and how."""
     from core import hub, integrity
 
     with publisher(names[:1]) as process:

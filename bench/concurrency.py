@@ -140,7 +140,7 @@ def at_once(names: Sequence[str], processes: int) -> dict[str, Any]:
 
 
 def killed(names: Sequence[str]) -> dict[str, Any]:
-    """Kill publishers at random moments of the time that the first run takes; how many revisions came of it, and how."""
+    """Kill publishers at random moments of the time that the first run takes; what came of it."""
     from core import hub, integrity
 
     with publisher(names[:1]) as process:

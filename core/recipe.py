@@ -80,6 +80,9 @@ class Training(_Section):
     patience: Count = Field(2, description="stop after so many epochs without a lower validation loss")
     dropout: Fraction = Field(0.1, description="share of hidden units dropped while training")
     attention_dropout: Fraction = Field(0.1, description="share of attention weights dropped while training")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0, description="share of the training target that is spread evenly over all labels"
+    )
     average: Share | Literal[0] = Field(
         0, description="share of a running average of the weights kept each step; 0: none"
     )

@@ -12,7 +12,10 @@ import pandas as pd
 from core.metrics import WITHOUT_LEAKS
 
 if TYPE_CHECKING:
-    from core.predictor import Reading
+    from core.reading import Reading
+
+READ = {"head": "the beginning was", "head and tail": "the beginning and the end were"}
+"""What was read of a text that was not read whole, by the mode of reading."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER = re.compile(r"[+-]?[\d.,]+%?")
@@ -81,7 +84,7 @@ def warnings(reading: "Reading") -> list[str]:
     found = []
     if reading.n_read < reading.n_tokens:
         found.append(
-            f"Only the beginning was read: {reading.n_read:,} of {reading.n_tokens:,} tokens (pieces of words). "
+            f"Only {READ[reading.mode]} read: {reading.n_read:,} of {reading.n_tokens:,} tokens (pieces of words). "
             "The rest of the text played no part."
         )
     if reading.unknown > 0.5:

@@ -2,19 +2,19 @@
 
 import streamlit as st
 
-from core import charts, predictor, ui, views, wording
+from core import charts, reading, ui, views, wording
 
 ui.start("Classify", "What does the model say of your review, and how sure is it?")
 
 
-def show(reading: predictor.Reading, labels: tuple[str, ...]) -> None:
+def show(found: reading.Reading, labels: tuple[str, ...]) -> None:
     """The answer first, then the bars, then how it was reached."""
-    bars = views.bars(reading.probabilities, labels)
+    bars = views.bars(found.probabilities, labels)
     st.header(wording.as_markdown(bars["label"][0]), anchor=False, divider=False)
     st.altair_chart(charts.confidence_bars(bars), width="stretch", alt=wording.bars_in_words(bars))
-    for warning in wording.warnings(reading):
+    for warning in wording.warnings(found):
         st.warning(warning, icon=":material/warning:")
-    st.caption(f"{reading.n_read:,} of {reading.n_tokens:,} tokens read in {reading.seconds * 1000:.0f} ms")
+    st.caption(f"{found.n_read:,} of {found.n_tokens:,} tokens read in {found.seconds * 1000:.0f} ms")
 
 
 def try_example() -> None:
@@ -34,4 +34,4 @@ with ui.errors():
             st.pills("Or try one of these", examples, key="example", on_change=try_example, format_func=wording.as_line)
         if text or asked:
             loaded = ui.load_predictor(model.name)
-            show(predictor.classify(loaded, text, pair), loaded.labels)
+            show(reading.read(loaded, text, pair), loaded.labels)

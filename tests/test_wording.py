@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from core import views, wording
-from core.predictor import Reading
+from core.reading import Reading
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_streamlits_own_markup_is_escaped() -> None:
     assert wording.as_markdown(":red[$x$]") == r"\:red\[\$x\$\]"
 
 
-def reading(n_tokens: int = 5, n_read: int = 5, unknown: float = 0.0) -> Reading:
-    return Reading(np.array([0.2, 0.8]), n_tokens, n_read, unknown, 0.01)
+def reading(n_tokens: int = 5, n_read: int = 5, unknown: float = 0.0, mode: str = "head") -> Reading:
+    return Reading(np.array([0.2, 0.8]), mode, "a film", n_tokens, n_read, (), 1, "a film", unknown, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,8 @@ def reading(n_tokens: int = 5, n_read: int = 5, unknown: float = 0.0) -> Reading
         (reading(), []),
         (reading(unknown=0.5), []),
         (reading(unknown=0.6), ["hardly any of these words"]),
-        (reading(12_345, 256), ["256 of 12,345 tokens"]),
+        (reading(12_345, 256), ["Only the beginning was read: 256 of 12,345 tokens"]),
+        (reading(300, 256, mode="head and tail"), ["Only the beginning and the end were read"]),
         (reading(300, 256, 1.0), ["256 of 300 tokens", "hardly any"]),
     ],
 )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from core import calibration
 from core.errors import InputError
+from core.explain import Predict
 from core.predictor import TorchPredictor, check_text, readable
 
 HEAD, HEAD_AND_TAIL, WINDOWS = "head", "head and tail", "sliding windows"
@@ -113,6 +114,26 @@ def read(
         unknown=predictor.unknown(text),
         seconds=time.perf_counter() - start,
     )
+
+
+def parts(
+    predictor: TorchPredictor, reading: Reading, pair: str | None = None, temperature: float = 1.0
+) -> list[tuple[Predict, str]]:
+    """What can be explained of a reading: a text, and the model as a function of texts in its place.
+
+    Of a pair these are both texts, each beside the other as it is; of a text in pieces, the one that tells most.
+    """
+
+    def predict(texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.float64]:
+        return calibration.probabilities(predictor.predict(texts, pairs).logits, temperature)
+
+    if pair is None:
+        return [(lambda texts: predict(texts, None), reading.telling)]
+    first, second = reading.text, readable(pair)
+    return [
+        (lambda texts: predict(texts, [second] * len(texts)), first),
+        (lambda texts: predict([first] * len(texts), texts), second),
+    ]
 
 
 def too_long(predictor: TorchPredictor, text: str) -> bool:

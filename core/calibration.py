@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import softmax
 
+from core.errors import RunError
 from core.metrics import Outcome, expected_calibration_error
 from core.predictions import Predictions
 from core.runs import Record
@@ -34,10 +35,14 @@ def fit(validation: Predictions) -> float:
 def of_record(record: Record) -> float:
     """The record's temperature: as stored in metrics.json, or fitted anew where that is from before it was stored.
 
-    Raises RunError when the validation predictions, which it would be fitted on, are missing or damaged.
+    Raises RunError when the validation predictions, which it would be fitted on, are missing or damaged, and when what
+    is stored is no temperature.
     """
     stored = record.metrics.get("temperature")
-    return fit(record.predictions("validation")) if stored is None else float(stored)
+    found = fit(record.predictions("validation")) if stored is None else float(stored)
+    if not 0 < found < np.inf:
+        raise RunError(f"metrics.json is damaged: {found} is no temperature.")
+    return found
 
 
 def probabilities(logits: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:

@@ -164,8 +164,10 @@ def _cost(environment: Mapping[str, Any]) -> str:
 
 
 def _example(recipe: recipes.Recipe) -> str:
-    """A text as a Python string; JSON's strings are, and never leave their line."""
-    return json.dumps(next(iter(recipe.publish.examples), "A text to classify."), ensure_ascii=False)
+    """A text, or a pair of texts, as Python writes it; JSON's strings are such, and never leave their line."""
+    found = next(iter(recipe.publish.examples), recipes.Example(text="A text to classify."))
+    pair = {"text": found.text, "text_pair": found.text_pair}
+    return json.dumps(pair if found.text_pair else found.text, ensure_ascii=False)
 
 
 def _fence(text: str) -> str:

@@ -4,7 +4,6 @@ Texts are sorted by length and padded to the longest of their batch; longer ones
 counted. A backend is one class here and one entry in BACKENDS.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import softmax
 
 from core import model_files
 from core.data import hashes
@@ -92,15 +90,31 @@ class TorchPredictor:
         ids = self._encode([text], None, add_special_tokens=False, truncation=True)["input_ids"][0]
         return ids.count(self._tokenizer.unk_token_id) / len(ids) if ids else 1.0
 
+    @property
+    def room(self) -> int:
+        """How many tokens of one text the model reads at once: special tokens take some of `max_tokens`."""
+        return max(1, self.max_tokens - int(self._tokenizer.num_special_tokens_to_add(pair=False)))
+
+    def spans(self, text: str) -> npt.NDArray[np.int64]:
+        """(n, 2) where the text's tokens begin and end, in characters; special tokens are not among them.
+
+        Raises ModelError when the model's tokenizer cannot tell.
+        """
+        if not self._tokenizer.is_fast:
+            raise ModelError(f"This model reads at most {self.max_tokens:,} tokens, and cannot tell where they end.")
+        how = {"add_special_tokens": False, "return_offsets_mapping": True, "verbose": False}
+        found = self._encode([text], None, truncation=False, **how)["offset_mapping"][0]
+        return np.array(found, dtype=np.int64).reshape(-1, 2)
+
     def truncated_share(self, frame: pd.DataFrame) -> float:
         """Share of a split's texts that are too long to be read whole."""
         pairs = frame["text_pair"].tolist() if "text_pair" in frame else None
         return float((self._lengths(frame["text"].tolist(), pairs) > self.max_tokens).mean())
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None, **how: Any) -> "BatchEncoding":
-        readable = [[_readable(text) for text in column] for column in (texts, pairs) if column is not None]
+        columns = [[readable(text) for text in column] for column in (texts, pairs) if column is not None]
         limit = self.max_tokens if how.get("truncation") else None
-        encoded: BatchEncoding = self._tokenizer(*readable, max_length=limit, **how)
+        encoded: BatchEncoding = self._tokenizer(*columns, max_length=limit, **how)
         return encoded
 
     def _lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.int64]:
@@ -139,42 +153,15 @@ def predict_split(predictor: TorchPredictor, frame: pd.DataFrame, progress: Prog
     )
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What a model made of one text."""
-
-    probabilities: npt.NDArray[np.float64]
-    """(k,)"""
-    n_tokens: int
-    """of the whole text"""
-    n_read: int
-    """of these, the model read the first so many"""
-    unknown: float
-    """share of the tokens that the model has no entry for"""
-    seconds: float
-
-
-def classify(predictor: TorchPredictor, text: str, pair: str | None = None) -> Reading:
-    """Read one text, or a pair. Raises InputError when there is nothing to read."""
-    check_text(text)
-    if pair is not None:
-        check_text(pair, "The second text")
-    start = time.perf_counter()
-    output = predictor.predict([text], None if pair is None else [pair])
-    seconds = time.perf_counter() - start
-    n_tokens = int(output.n_tokens[0])
-    probabilities = np.asarray(softmax(output.logits[0].astype(np.float64)))
-    return Reading(probabilities, n_tokens, min(n_tokens, predictor.max_tokens), predictor.unknown(text), seconds)
-
-
 def check_text(text: str, name: str = "The text") -> str:
     """The text as it can be classified. Raises InputError when there is nothing in it to read."""
-    if not _readable(text).strip():
+    if not readable(text).strip():
         raise InputError(f"{name} is empty: type a few words to classify.")
     return text
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
+    """The text as tokenizers take it, every character in its place."""
     # NUL ends strings in some tokenizers, and lone surrogates have no UTF-8: neither may stop a whole file.
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
 

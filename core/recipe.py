@@ -8,11 +8,11 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, to_json
 
 from core.errors import RecipeError
@@ -103,6 +103,18 @@ class Training(_Section):
         return self
 
 
+class Example(_Section):
+    """A text to try in the app, or a pair; a text alone stands for one without more."""
+
+    text: Name
+    text_pair: str = Field("", description="the second text, for pairs")
+    tag: str = Field("", description="what makes it hard, in a word or two")
+
+
+def _as_example(given: Any) -> Any:
+    return {"text": given} if isinstance(given, str) else given
+
+
 class Publish(_Section):
     """What may leave this machine, and what the card says of it."""
 
@@ -113,7 +125,9 @@ class Publish(_Section):
     dataset_license: Name = Field("unknown", description="licence of the data set")
     intended_use: str = Field("", description="a paragraph for the card")
     limits: str = Field("", description="a paragraph for the card: where the model should not be trusted")
-    examples: tuple[str, ...] = Field((), description="texts to try in the app")
+    examples: tuple[Annotated[Example, BeforeValidator(_as_example)], ...] = Field(
+        (), description="to try in the app: texts, or tables of text, text_pair and tag"
+    )
 
 
 class Recipe(_Section):
@@ -255,9 +269,15 @@ def _section(location: tuple[int | str, ...]) -> type[BaseModel]:
     model: type[BaseModel] = Recipe
     for part in location[:-1]:
         field = model.model_fields.get(str(part))
-        if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
+        model = (field and _model_in(field.annotation)) or model
     return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field is, or is a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:

@@ -1,16 +1,17 @@
-"""What all pages share: the model picker, caches, the error box. The only core module that knows Streamlit."""
+"""What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from core import asking, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
+from core import asking, confidence, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
+from core.confidence import Confidence
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
@@ -21,6 +22,7 @@ from core.verdict import Kind
 from core.wording import as_markdown
 
 Model = Run | Publication
+T = TypeVar("T")
 
 NOTHING_YET = """
 There is no model to show yet.
@@ -131,6 +133,24 @@ def load_predictor(name: str) -> TorchPredictor:
     if isinstance(model, Run):
         return predictor.load(model.model)
     return predictor.load(_checked(model.repo, model.commit, "model").folder)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def load_confidence(name: str) -> Confidence | None:
+    """How far the model's confidence can be trusted; None where there is no record that can be read."""
+    try:
+        return confidence.of_record(open_model(name).record)
+    except (NotOnHub, RunError):
+        return None
+
+
+def remember(name: str, of: Hashable, make: Callable[[], T]) -> T:
+    """What `make` gives `of` something: made anew when that is another, and kept in the session of who asked."""
+    kept = st.session_state.get(name)
+    if kept is None or kept[0] != of:
+        st.session_state[name] = kept = (of, make())
+    found: T = kept[1]
+    return found
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the texts")

@@ -126,6 +126,13 @@ def bars(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.Da
     return frame.sort_values("probability", ascending=False, ignore_index=True)
 
 
+def compared(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """Two readings' `bars`, labels in one order, as people read them; changes are in percentage points."""
+    points = [f"{100 * each:+.1f}" for each in now["probability"] - before["probability"]]
+    shown = {"Label": now["label"], "Pinned": before["shown"], "Now": now["shown"]}
+    return _table(shown | {"Change, points": points})
+
+
 def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
     """A row a run as people read it, newest first; a damaged run is a row too, that says so."""
     columns = ["Run", "State", "Encoder", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "Tokens per second"]
@@ -358,5 +365,6 @@ def _table(cells: Any, columns: list[str] | None = None) -> pd.DataFrame:
 
 def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) if len(value) < 10 else f"{len(value)} entries"
+        short = len(value) < 10 and not any(isinstance(each, Mapping) for each in value)
+        return ", ".join(map(str, value)) if short else f"{len(value)} entries"
     return str(value)

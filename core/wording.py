@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,12 @@ import pandas as pd
 from core.metrics import WITHOUT_LEAKS
 
 if TYPE_CHECKING:
-    from core.predictor import Reading
+    from core.explain import Explanation
+    from core.reading import Reading
+    from core.recipe import Example
+
+READ = {"head": "the beginning was", "head and tail": "the beginning and the end were"}
+"""What was read of a text that was not read whole, by the mode of reading."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER = re.compile(r"[+-]?[\d.,]+%?")
@@ -81,12 +86,57 @@ def warnings(reading: "Reading") -> list[str]:
     found = []
     if reading.n_read < reading.n_tokens:
         found.append(
-            f"Only the beginning was read: {reading.n_read:,} of {reading.n_tokens:,} tokens (pieces of words). "
+            f"Only {READ[reading.mode]} read: {reading.n_read:,} of {reading.n_tokens:,} tokens (pieces of words). "
             "The rest of the text played no part."
         )
     if reading.unknown > 0.5:
         found.append("The model knows hardly any of these words or signs, so its answer means little.")
     return found
+
+
+def read_in(reading: "Reading") -> str:
+    """How much was read, in how long."""
+    pieces = f", in {reading.n_pieces:,} pieces" if reading.n_pieces > 1 else ""
+    return f"{reading.n_read:,} of {reading.n_tokens:,} tokens read{pieces} in {reading.seconds * 1000:,.0f} ms"
+
+
+def beginning(text: str, most: int = 200) -> str:
+    """The first characters of a text, on one line."""
+    return as_line(text[:most]) + (" …" if len(text) > most else "")
+
+
+def example_name(example: "Example") -> str:
+    """What an example to try is called: what makes it hard, and its text."""
+    texts = " / ".join(as_line(text) for text in (example.text, example.text_pair) if text)
+    return f"**{as_line(example.tag)}** · {texts}" if example.tag else texts
+
+
+def listed(words: Sequence[str]) -> str:
+    """`“dull”, “not one”`, in Markdown."""
+    return ", ".join(f"“{as_line(word)}”" for word in words)
+
+
+def why(found: "Explanation", label: str) -> str:
+    """The words that weighed most, for those who do not see the colours as for those who do."""
+    carried, opposed = found.strongest()
+    parts = [f"Most for **{as_markdown(label)}**: {listed(carried)}."] if carried else []
+    parts += [f"Most against it: {listed(opposed)}."] if opposed else []
+    return " ".join(parts) or "No word moves the answer."
+
+
+def faithfulness(found: "Explanation") -> str:
+    """What becomes of the confidence without the weightiest words, beside as many that were drawn by chance."""
+    return (
+        f"Without the words that weigh most, the confidence changes by {_points(-found.comprehensiveness)} on average; "
+        f"without as many drawn by chance, by {_points(-found.random_comprehensiveness.mean())}. With nothing but the "
+        f"words that weigh most it changes by {_points(-found.sufficiency)}; with as many drawn by chance alone, by "
+        f"{_points(-found.random_sufficiency.mean())}."
+    )
+
+
+def _points(change: float) -> str:
+    """Of a share, in percentage points."""
+    return f"{100 * change:+.1f} points"
 
 
 def beside(row: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import streamlit as st
 from sklearn.metrics import accuracy_score, f1_score
 from streamlit.testing.v1 import AppTest
 
-from core import hub, predictor, verify, wording
+from core import hub, predictor, reading, verify, wording
 from core.files import PROJECT
 from core.runs import Run
 from core.verdict import Kind
@@ -58,7 +58,7 @@ def test_another_process_without_our_code_gets_the_same_scores(run: Run, publish
     assert done.returncode == 0, done.stderr
     model = predictor.load(run.model)
     for text, theirs in zip(TEXTS, json.loads(done.stdout), strict=True):
-        ours = dict(zip(model.labels, predictor.classify(model, text).probabilities, strict=True))
+        ours = dict(zip(model.labels, reading.read(model, text).probabilities, strict=True))
         assert theirs[0]["label"] == max(ours, key=lambda label: ours[label])
         assert all(abs(ours[each["label"]] - each["score"]) < 1e-4 for each in theirs)
 
@@ -103,7 +103,7 @@ def test_another_process_reads_a_loop_model_with_the_cards_own_lines(loop_publis
     assert done.returncode == 0, done.stderr
     theirs = {each["label"]: each["score"] for each in json.loads(done.stdout)[0]}
     model = predictor.load(hub.fetch(repo, str(commit)).folder)
-    ours = dict(zip(model.labels, predictor.classify(model, "a lovely film").probabilities, strict=True))
+    ours = dict(zip(model.labels, reading.read(model, "a lovely film").probabilities, strict=True))
     assert theirs == pytest.approx(ours, abs=1e-4)
 
 

@@ -1,6 +1,7 @@
 """The model as transformers runs it, on any text that people can type, and from files that may be anything."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from core import data, predictor
-from core.errors import InputError, ModelError
+from core.errors import ModelError
 from core.predictor import TorchPredictor
 from core.runs import Run
 from tests.tiny import BLAME, FILLER, PRAISE
@@ -77,8 +78,6 @@ def test_truncation_is_counted(model: TorchPredictor) -> None:
     assert found.truncated.tolist() == [False, False, False, True, True]
     assert model.truncated_share(pd.DataFrame({"text": texts})) == pytest.approx(0.4)
     np.testing.assert_allclose(found.logits[3], found.logits[4], atol=1e-5)
-    reading = predictor.classify(model, texts[4])
-    assert (reading.n_tokens, reading.n_read) == (10 * limit, limit)
 
 
 def test_a_model_reads_as_much_as_it_was_trained_on(model: TorchPredictor, run: Run) -> None:
@@ -96,47 +95,13 @@ def test_no_texts_have_no_logits(model: TorchPredictor) -> None:
     assert model.predict([]).logits.shape == (0, 2)
 
 
-ODD = {
-    "1 MB of text": "lovely film " * 87_400,
-    "1 MB without a space": "x" * (1 << 20),
-    "NUL bytes": "a\0lovely\0film",
-    "HTML": "<script>alert('x')</script>",
-    "right to left": "فيلم رائع \u202e txet",
-    "emoji only": "🎬🍿👍🏽",
-    "lone surrogates": "a \ud83d film \udc00",
-    "control characters": "a\x1b[31m\x7f\x85\u2028 film",
-    "special tokens": "[CLS] [SEP] [PAD] [MASK]",
-    "one character": ".",
-}
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_any_text_is_classified(model: TorchPredictor, name: str) -> None:
-    reading = predictor.classify(model, ODD[name])
-    assert reading.probabilities.sum() == pytest.approx(1)
-    assert np.isfinite(reading.probabilities).all()
-    assert 0 <= reading.unknown <= 1
-    assert 2 <= reading.n_read <= min(reading.n_tokens, model.max_tokens)
-
-
-@pytest.mark.parametrize("text", ["", " ", "\n\t \r", "\0", "\0 \0", "\u3000\u00a0"])
-def test_nothing_to_read_is_said(model: TorchPredictor, text: str) -> None:
-    with pytest.raises(InputError, match="The text is empty: type a few words"):
-        predictor.classify(model, text)
-    with pytest.raises(InputError, match="The second text is empty"):
-        predictor.classify(model, "a film", text)
-    assert np.isfinite(model.predict([text, "a film"]).logits).all()
-
-
-@pytest.mark.parametrize(("text", "share"), [("lovely film", 0), ("lovely 🎬", 0.5), ("🎬 👍", 1), ("評 論", 1)])
-def test_unknown_words_are_counted(model: TorchPredictor, text: str, share: float) -> None:
-    assert predictor.classify(model, text).unknown == share
-
-
-def test_a_readings_probabilities_are_the_softmax_of_the_logits(model: TorchPredictor) -> None:
-    logits = torch.tensor(model.predict(["a lovely film"]).logits[0], dtype=torch.float64)
-    expected = torch.softmax(logits, 0).numpy()
-    np.testing.assert_allclose(predictor.classify(model, "a lovely film").probabilities, expected, rtol=1e-9)
+@pytest.mark.parametrize("text", ["a lovely film", " <b>a\0film</b>  !", "评論 naïve \ud83d film", "🎬 ok", ""])
+def test_tokens_are_found_in_the_text(model: TorchPredictor, text: str) -> None:
+    spans = model.spans(text)
+    assert model.predict([text]).n_tokens[0] == len(spans) + 2  # and two special tokens
+    assert [text[a:b] for a, b in spans] == re.findall(r"[\u4e00-\u9fff]|\w+|[^\w\s\0]", text)
+    assert (spans[:, 0] < spans[:, 1]).all()
+    assert (spans[1:, 0] >= spans[:-1, 1]).all()
 
 
 def test_a_split_is_predicted_with_its_hashes(model: TorchPredictor, run: Run) -> None:

@@ -260,3 +260,13 @@ def test_a_runs_card_has_its_pictures(run: Run) -> None:
     assert [picture for _, picture, _ in parts] == [*(f"evaluation/pictures/{name}.png" for name in names), ""]
     assert len({words for _, _, words in parts}) == len(parts)  # each picture has words of its own
     assert not re.search(r"model-index|!\[", "".join(text for text, _, _ in parts))
+
+
+def test_two_readings_are_compared_label_by_label() -> None:
+    labels = ["=bad", "mixed", "good"]
+    now = views.bars(np.array([0.1, 0.2, 0.7]), labels)
+    before = views.bars(np.array([0.5, 0.5, 0.0]), labels).set_index("index").loc[now["index"]].reset_index()
+    table = views.compared(before, now)
+    assert table["Label"].tolist() == ["good", "mixed", "'=bad"]
+    assert table["Pinned"].tolist() == ["under 0.1%", "50.0%", "50.0%"]
+    assert table["Change, points"].tolist() == ["+70.0", "-30.0", "-40.0"]

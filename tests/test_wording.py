@@ -9,7 +9,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from core import views, wording
-from core.predictor import Reading
+from core.explain import Explanation
+from core.reading import Reading
+from core.recipe import Example
 
 
 @pytest.mark.parametrize(
@@ -90,8 +92,8 @@ def test_streamlits_own_markup_is_escaped() -> None:
     assert wording.as_markdown(":red[$x$]") == r"\:red\[\$x\$\]"
 
 
-def reading(n_tokens: int = 5, n_read: int = 5, unknown: float = 0.0) -> Reading:
-    return Reading(np.array([0.2, 0.8]), n_tokens, n_read, unknown, 0.01)
+def reading(n_tokens: int = 5, n_read: int = 5, unknown: float = 0.0, mode: str = "head") -> Reading:
+    return Reading(np.array([0.2, 0.8]), mode, "a film", n_tokens, n_read, (), 1, "a film", unknown, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,8 @@ def reading(n_tokens: int = 5, n_read: int = 5, unknown: float = 0.0) -> Reading
         (reading(), []),
         (reading(unknown=0.5), []),
         (reading(unknown=0.6), ["hardly any of these words"]),
-        (reading(12_345, 256), ["256 of 12,345 tokens"]),
+        (reading(12_345, 256), ["Only the beginning was read: 256 of 12,345 tokens"]),
+        (reading(300, 256, mode="head and tail"), ["Only the beginning and the end were read"]),
         (reading(300, 256, 1.0), ["256 of 300 tokens", "hardly any"]),
     ],
 )
@@ -108,6 +111,35 @@ def test_a_reader_is_warned(given: Reading, said: list[str]) -> None:
     found = wording.warnings(given)
     assert len(found) == len(said)
     assert all(words in warning for words, warning in zip(said, found, strict=True))
+
+
+def test_an_example_is_named_by_what_makes_it_hard() -> None:
+    assert wording.example_name(Example(text="a *film*")) == "a \\*film\\*"
+    pair = Example(text="a film", text_pair="two\nlines", tag="irony")
+    assert wording.example_name(pair) == "**irony** · a film / two lines"
+
+
+def test_only_the_beginning_of_a_long_text_is_quoted() -> None:
+    assert wording.beginning("a film") == "a film"
+    assert wording.beginning("x" * 500) == "x" * 200 + " …"
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ([2.0, -1.0], "Most for **neg\\_ative**: “\\<b\\>”. Most against it: “film”."),
+        ([0.0, -1.0], "Most against it: “film”."),
+        ([0.0, 0.0], "No word moves the answer."),
+    ],
+)
+def test_why_is_said_in_words(weights: list[float], said: str) -> None:
+    none = np.zeros(10)
+    found = Explanation("<b> film", ((0, 3), (4, 8)), np.array(weights), 0, 0.5, -0.01, none + 0.1, none + 0.2)
+    assert wording.why(found, "neg_ative") == said
+    assert "changes by -50.0 points on average; without as many drawn by chance, by -10.0" in wording.faithfulness(
+        found
+    )
+    assert "changes by +1.0 points; with as many drawn by chance alone, by -20.0" in wording.faithfulness(found)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 
 from core import theme, views
 from core.metrics import BINS
-from core.views import CELL
 from core.wording import figure
 
 GREY = "#7A7F87"
@@ -34,37 +33,6 @@ def confidence_bars(bars: pd.DataFrame) -> alt.LayerChart:
     )
     figures = base.mark_text(align="left", dx=6, fontSize=14, color=GREY).encode(text="shown:N")
     layers: alt.LayerChart = alt.layer(drawn, figures).properties(height=36 * len(bars)).configure_view(stroke=None)
-    return layers
-
-
-def confusion_matrix(cells: pd.DataFrame, *, by_row: bool, clickable: bool = True) -> alt.LayerChart:
-    """A matrix from `views.confusion`: true labels down, decided ones across; shaded by share of the row.
-
-    `by_row` writes shares instead of counts. With `clickable`, a click selects a cell under the name CELL.
-    """
-    labels = list(cells["true"].unique())
-    written = cells.assign(shown=[f"{s:.0%}" for s in cells["share"]] if by_row else cells["count"].astype(str))
-    angle = 0 if len(labels) < 4 else -40
-    base = alt.Chart(written).encode(
-        x=alt.X("decided:N", sort=labels, title="Decided", axis=_matrix_axis(orient="top", labelAngle=angle)),
-        y=alt.Y("true:N", sort=labels, title="True", axis=_matrix_axis()),
-    )
-    picked = alt.selection_point(name=CELL, fields=["true", "decided"])
-    squares = base.mark_rect(cornerRadius=2, stroke="gray", strokeOpacity=0.35).encode(
-        color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=theme.shades()), legend=None),
-        tooltip=["true:N", "decided:N", "count:Q", alt.Tooltip("share:Q", format=".1%", title="of the true label")],
-    )
-    if clickable:
-        # A parameter of the figures too, or a click on one would miss the cell under it.
-        squares = squares.encode(opacity=alt.condition(picked, alt.value(1), alt.value(0.45))).add_params(picked)
-    figures = base.mark_text(fontSize=15 if len(labels) < 5 else 12, tooltip=False).encode(
-        text="shown:N",
-        color=alt.condition("datum.share > 0.55", alt.value("white"), alt.value("#1B1F24")),
-    )
-    if clickable:
-        figures = figures.encode(opacity=alt.value(1))
-    size = max(220, 44 * len(labels))
-    layers: alt.LayerChart = alt.layer(squares, figures).properties(height=size).configure_view(stroke=None)
     return layers
 
 

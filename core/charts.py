@@ -124,6 +124,23 @@ def accuracy_over_time(points: pd.DataFrame) -> alt.LayerChart:
 
 def class_bars(scores: pd.DataFrame) -> alt.FacetChart:
     """Precision, recall and F1 of each label from `views.class_scores`, side by side; labels keep their colours."""
+    header = alt.Header(title=None, labelFontSize=14, labelAnchor="start", labelPadding=4)
+    panels: alt.FacetChart = (
+        _class_bars(scores)
+        .properties(width=150)
+        .facet(column=alt.Column("metric:N", sort=list(dict.fromkeys(scores["metric"])), header=header), spacing=16)
+        .configure_view(stroke=None)
+    )
+    return panels
+
+
+def metric_bars(scores: pd.DataFrame, metric: str) -> alt.LayerChart:
+    """One of these three alone, as wide as there is room."""
+    bars: alt.LayerChart = _class_bars(scores[scores["metric"] == metric]).configure_view(stroke=None)
+    return bars
+
+
+def _class_bars(scores: pd.DataFrame) -> alt.LayerChart:
     labels = list(dict.fromkeys(scores["label"]))
     colours = theme.label_colours(len(labels))
     rows = scores.assign(row=[f"{label} ({n:,})" for label, n in zip(scores["label"], scores["n"], strict=True)])
@@ -136,18 +153,15 @@ def class_bars(scores: pd.DataFrame) -> alt.FacetChart:
         tooltip=["label:N", "metric:N", "shown:N", "n:Q"],
     )
     figures = base.mark_text(align="left", dx=5, fontSize=12, color=GREY).encode(text="shown:N")
-    header = alt.Header(title=None, labelFontSize=14, labelAnchor="start", labelPadding=4)
-    panels: alt.FacetChart = (
-        alt.layer(drawn, figures)
-        .properties(width=150, height={"step": 26 if len(labels) <= 8 else 20})
-        .facet(column=alt.Column("metric:N", sort=list(dict.fromkeys(scores["metric"])), header=header), spacing=16)
-        .configure_view(stroke=None)
-    )
-    return panels
+    layers = cast("alt.LayerChart", alt.layer(drawn, figures))
+    return layers.properties(height={"step": 26 if len(labels) <= 8 else 20})
 
 
-def reliability(bins: pd.DataFrame, error: float) -> alt.VConcatChart:
-    """Accuracy against confidence from `views.reliability`, the number of examples below; `error` is the ECE."""
+def reliability(bins: pd.DataFrame, error: float, width: int = 400) -> alt.VConcatChart:
+    """Accuracy against confidence from `views.reliability`, the number of examples below; `error` is the ECE.
+
+    `width` is the diagram's, in points, without its axis.
+    """
     left = min(bins["low"].min(), 7 / BINS)  # two labels are never less sure than 0.5
     bottom = np.floor(10 * min(left, bins["accuracy_low"].min())) / 10
     across = alt.Scale(domain=[left, 1], nice=False)
@@ -168,8 +182,8 @@ def reliability(bins: pd.DataFrame, error: float) -> alt.VConcatChart:
         .encode(y="accuracy_low:Q"),
         found.mark_point(color=colour, filled=True, size=75, opacity=1),
     ]
-    diagram = _titled(layers, f"Expected calibration error {figure(error)}").properties(width=400)
-    both: alt.VConcatChart = alt.vconcat(diagram, _counts(bins, across), spacing=8).configure_view(stroke=None)
+    diagram = _titled(layers, f"Expected calibration error {figure(error)}").properties(width=width)
+    both: alt.VConcatChart = alt.vconcat(diagram, _counts(bins, across, width), spacing=8).configure_view(stroke=None)
     return both
 
 
@@ -193,7 +207,7 @@ def _lowest(epochs: pd.DataFrame, steps: pd.DataFrame, x: alt.X, y: alt.Y) -> li
     return [ring, base.mark_text(color=colour, fontSize=13, dy=20 if below else -18).encode(text="shown:N")]
 
 
-def _counts(bins: pd.DataFrame, across: alt.Scale) -> alt.LayerChart:
+def _counts(bins: pd.DataFrame, across: alt.Scale, width: int) -> alt.LayerChart:
     """A strip with a bar a bin."""
     shown = [f"{n}" if n < 1000 else f"{n / 1000:.1f}k" for n in bins["count"]]
     gap = 0.001
@@ -211,7 +225,7 @@ def _counts(bins: pd.DataFrame, across: alt.Scale) -> alt.LayerChart:
     drawn = base.mark_rect(color=GREY, opacity=0.5).encode(x=ends, x2="high:Q", y=y, y2="floor:Q")
     middle = alt.X("middle:Q", scale=across)
     figures = base.mark_text(dy=-7, fontSize=11, color=GREY).encode(x=middle, y=y, text="shown:N")
-    return cast("alt.LayerChart", alt.layer(drawn, figures)).properties(width=400, height=60)
+    return cast("alt.LayerChart", alt.layer(drawn, figures)).properties(width=width, height=60)
 
 
 def _corners(words: pd.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:

@@ -15,7 +15,8 @@ from core.mistakes import EXAMPLES, LOOK, first_page, listed, show_examples
 from core.predictions import Predictions
 from core.wording import figure, percent
 
-BEFORE, AFTER = "Before", "After"
+NARROW = 270
+"""Points; with its axis such a chart fits on a phone, and two of them beside each other on other screens."""
 
 
 def look(evaluation: Evaluation, scores: Mapping[str, Any], name: str) -> None:
@@ -37,10 +38,21 @@ def look(evaluation: Evaluation, scores: Mapping[str, Any], name: str) -> None:
 
 def by_label(scores: Mapping[str, Any]) -> None:
     """Precision, recall and F1 of each label."""
+    bars = views.class_scores(scores)
+    metric = st.segmented_control(
+        "Metric",
+        ["F1", "Precision", "Recall"],
+        default="F1",
+        required=True,
+        key="metric",
+        bind="query-params",
+        help="Precision: share of the decisions for a label that are right. Recall: share of its examples that are "
+        "found. F1: their harmonic mean.",
+    )
     st.altair_chart(
-        charts.class_bars(views.class_scores(scores)),
+        charts.metric_bars(bars, metric),
         width="stretch",
-        alt="Bars of each label's precision, recall and F1; the table below has the figures",
+        alt=f"Bars of each label's {metric}; the table has the figures",
     )
     st.dataframe(views.per_class(scores), hide_index=True, width="stretch", height="content")
     ui.offer(views.class_table(scores), "labels")
@@ -73,31 +85,26 @@ def by_slice(evaluation: Evaluation) -> None:
 def confidence(evaluation: Evaluation) -> None:
     """Whether confidence means what it says, before and after calibration."""
     temperature = evaluation.temperature
-    before, after = calibration.error(evaluation.found), calibration.error(evaluation.found, temperature)
-    which = st.segmented_control(
-        "Calibration",
-        [BEFORE, AFTER],
-        default=AFTER,
-        required=True,
-        key="calibration",
-        bind="query-params",
-        help="Temperature scaling: logits are divided by one number that was fitted on validation. It moves no "
-        "decision at a threshold of 0.5.",
-    )
+    before, after = evaluation.found, calibration.at(evaluation.found, temperature)
+    errors = [calibration.error(found) for found in (before, after)]
     st.markdown(
-        f"Expected calibration error, the mean gap between confidence and accuracy: **{figure(before)}** as the model "
-        f"answers, **{figure(after)}** after dividing its logits by a temperature of {figure(temperature)}."
+        f"The mean gap between confidence and accuracy is **{figure(errors[0])}** as the model answers, and "
+        f"**{figure(errors[1])}** after calibration, which is what the pages show.",
+        help="The expected calibration error, in 15 bins of equal width. Calibration divides the logits by a "
+        f"temperature that was fitted on validation, {figure(temperature)}.",
     )
-    found, error = (
-        (evaluation.found, before) if which == BEFORE else (calibration.at(evaluation.found, temperature), after)
-    )
-    bins = views.reliability(found)
-    st.altair_chart(
-        charts.reliability(bins, error),
-        width="stretch",
-        alt="Reliability diagram: accuracy against confidence, with the number of examples at each confidence",
-    )
-    ui.offer(bins, f"reliability-{which.lower()}")
+    sides = zip(("Before calibration", "After calibration"), (before, after), errors, st.columns(2), strict=True)
+    for title, found, error, column in sides:
+        bins = views.reliability(found)
+        with column:
+            st.markdown(f"**{title}**")
+            st.altair_chart(
+                charts.reliability(bins, error, width=NARROW),
+                width="content",
+                key=title,
+                alt=f"Reliability diagram, {title.lower()}: accuracy against confidence, and the number of examples",
+            )
+            ui.offer(bins, title.lower().replace(" ", "-"))
 
 
 def coverage(evaluation: Evaluation) -> None:

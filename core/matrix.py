@@ -13,17 +13,19 @@ Chosen = tuple[str | None, str | None]
 
 _HANDLE: dict[str, Any] = {"opacity": 0.0, "cursor": "pointer"}
 """What is clicked in place of a name: axes take no clicks."""
+_INK = "#1B1F24"
+"""On the cells, whose colours are the same in both themes."""
 _LONGEST = 150
 """Points that a name is given."""
 
 
 def chart(cells: pd.DataFrame, chosen: Chosen = (None, None), *, clickable: bool = True) -> alt.LayerChart:
-    """A matrix from `confusion.written`: true labels down, decided ones across; what is not `chosen` is faded.
+    """A matrix from `confusion.written`: true labels down, decided ones across; what is `chosen` stands out.
 
     With `clickable`, a click on a cell, or on the name of a row or a column, selects it under the name CELL.
     """
     labels = list(cells["true"].unique())
-    base = alt.Chart(cells.assign(clear=_clear(cells, chosen))).encode(
+    base = alt.Chart(_marked(cells, chosen)).encode(
         x=alt.X(
             "decided:N",
             sort=labels,
@@ -31,9 +33,10 @@ def chart(cells: pd.DataFrame, chosen: Chosen = (None, None), *, clickable: bool
             axis=_axis(orient="top", labelAngle=-90 if _upright(labels) else 0),
         ),
         y=alt.Y("true:N", sort=labels, title="True", axis=_axis()),
-        opacity=alt.Opacity("clear:Q", scale=None),
     )
-    squares = base.mark_rect(cornerRadius=2, stroke="gray", strokeOpacity=0.35, cursor="pointer").encode(
+    squares = base.mark_rect(cornerRadius=2, cursor="pointer" if clickable else "default").encode(
+        stroke=alt.condition("datum.outlined", alt.value(_INK), alt.value("rgba(128, 128, 128, 0.35)")),
+        strokeWidth=alt.condition("datum.outlined", alt.value(2), alt.value(1)),
         color=alt.Color("shade:Q", scale=alt.Scale(domain=[0, 1], range=theme.shades()), legend=None),
         tooltip=[
             alt.Tooltip("true:N", title="True"),
@@ -44,8 +47,7 @@ def chart(cells: pd.DataFrame, chosen: Chosen = (None, None), *, clickable: bool
     )
     figures = base.mark_text(fontSize=15 if len(labels) < 5 else 12, tooltip=False).encode(
         text="shown:N",
-        color=alt.condition("datum.shade * datum.clear > 0.6", alt.value("white"), alt.value("#1B1F24")),
-        opacity=alt.value(1),
+        color=alt.condition("datum.shade > 0.6", alt.value("white"), alt.value(_INK)),
     )
     layers = [squares, figures]
     if clickable:
@@ -57,12 +59,14 @@ def chart(cells: pd.DataFrame, chosen: Chosen = (None, None), *, clickable: bool
     return found
 
 
-def _clear(cells: pd.DataFrame, chosen: Chosen) -> "pd.Series[float]":
-    true, decided = chosen
-    meant = cells["true"].isin([true or each for each in cells["true"]]) & cells["decided"].isin(
-        [decided or each for each in cells["decided"]]
-    )
-    return meant.map({True: 1.0, False: 0.45})
+def _marked(cells: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """The cells with `outlined`: whether they are of the chosen labels; all others are made lighter."""
+    if chosen == (None, None):
+        return cells.assign(outlined=False)
+    meant = pd.Series(True, index=cells.index)
+    for column, label in zip(("true", "decided"), chosen, strict=True):
+        meant &= (cells[column] == label) | (label is None)
+    return cells.assign(outlined=meant, shade=cells["shade"].where(meant, 0.35 * cells["shade"]))
 
 
 def _handles(labels: list[str]) -> list[alt.Chart]:

@@ -99,6 +99,7 @@ def _choice(evaluation: Evaluation) -> Choice:
     decided = right.selectbox(
         "Decided label", labels, index=None, placeholder="Any", key="decided", bind="query-params", on_change=first_page
     )
+    left, right = st.columns(2, vertical_alignment="bottom")
     among = left.selectbox(
         "Slice",
         list(evaluation.slices),

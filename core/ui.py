@@ -179,7 +179,7 @@ def offer(table: pd.DataFrame, name: str) -> None:
     """A button that downloads the whole table as CSV, figures in full and texts such that no spreadsheet runs them."""
     st.download_button(
         "Download as CSV",
-        lambda: table.map(as_cell).to_csv(index=False).encode("utf-8", "replace"),
+        lambda: table.map(as_cell).to_csv(index=False).encode(),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"download-{name}",

@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 
 from core import theme, views
 from core.metrics import BINS
-from core.views import CELL
 from core.wording import figure
 
 GREY = "#7A7F87"
@@ -34,37 +33,6 @@ def confidence_bars(bars: pd.DataFrame) -> alt.LayerChart:
     )
     figures = base.mark_text(align="left", dx=6, fontSize=14, color=GREY).encode(text="shown:N")
     layers: alt.LayerChart = alt.layer(drawn, figures).properties(height=36 * len(bars)).configure_view(stroke=None)
-    return layers
-
-
-def confusion_matrix(cells: pd.DataFrame, *, by_row: bool, clickable: bool = True) -> alt.LayerChart:
-    """A matrix from `views.confusion`: true labels down, decided ones across; shaded by share of the row.
-
-    `by_row` writes shares instead of counts. With `clickable`, a click selects a cell under the name CELL.
-    """
-    labels = list(cells["true"].unique())
-    written = cells.assign(shown=[f"{s:.0%}" for s in cells["share"]] if by_row else cells["count"].astype(str))
-    angle = 0 if len(labels) < 4 else -40
-    base = alt.Chart(written).encode(
-        x=alt.X("decided:N", sort=labels, title="Decided", axis=_matrix_axis(orient="top", labelAngle=angle)),
-        y=alt.Y("true:N", sort=labels, title="True", axis=_matrix_axis()),
-    )
-    picked = alt.selection_point(name=CELL, fields=["true", "decided"])
-    squares = base.mark_rect(cornerRadius=2, stroke="gray", strokeOpacity=0.35).encode(
-        color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=theme.shades()), legend=None),
-        tooltip=["true:N", "decided:N", "count:Q", alt.Tooltip("share:Q", format=".1%", title="of the true label")],
-    )
-    if clickable:
-        # A parameter of the figures too, or a click on one would miss the cell under it.
-        squares = squares.encode(opacity=alt.condition(picked, alt.value(1), alt.value(0.45))).add_params(picked)
-    figures = base.mark_text(fontSize=15 if len(labels) < 5 else 12, tooltip=False).encode(
-        text="shown:N",
-        color=alt.condition("datum.share > 0.55", alt.value("white"), alt.value("#1B1F24")),
-    )
-    if clickable:
-        figures = figures.encode(opacity=alt.value(1))
-    size = max(220, 44 * len(labels))
-    layers: alt.LayerChart = alt.layer(squares, figures).properties(height=size).configure_view(stroke=None)
     return layers
 
 
@@ -156,6 +124,23 @@ def accuracy_over_time(points: pd.DataFrame) -> alt.LayerChart:
 
 def class_bars(scores: pd.DataFrame) -> alt.FacetChart:
     """Precision, recall and F1 of each label from `views.class_scores`, side by side; labels keep their colours."""
+    header = alt.Header(title=None, labelFontSize=14, labelAnchor="start", labelPadding=4)
+    panels: alt.FacetChart = (
+        _class_bars(scores)
+        .properties(width=150)
+        .facet(column=alt.Column("metric:N", sort=list(dict.fromkeys(scores["metric"])), header=header), spacing=16)
+        .configure_view(stroke=None)
+    )
+    return panels
+
+
+def metric_bars(scores: pd.DataFrame, metric: str) -> alt.LayerChart:
+    """One of these three alone, as wide as there is room."""
+    bars: alt.LayerChart = _class_bars(scores[scores["metric"] == metric]).configure_view(stroke=None)
+    return bars
+
+
+def _class_bars(scores: pd.DataFrame) -> alt.LayerChart:
     labels = list(dict.fromkeys(scores["label"]))
     colours = theme.label_colours(len(labels))
     rows = scores.assign(row=[f"{label} ({n:,})" for label, n in zip(scores["label"], scores["n"], strict=True)])
@@ -168,18 +153,15 @@ def class_bars(scores: pd.DataFrame) -> alt.FacetChart:
         tooltip=["label:N", "metric:N", "shown:N", "n:Q"],
     )
     figures = base.mark_text(align="left", dx=5, fontSize=12, color=GREY).encode(text="shown:N")
-    header = alt.Header(title=None, labelFontSize=14, labelAnchor="start", labelPadding=4)
-    panels: alt.FacetChart = (
-        alt.layer(drawn, figures)
-        .properties(width=150, height={"step": 26 if len(labels) <= 8 else 20})
-        .facet(column=alt.Column("metric:N", sort=list(dict.fromkeys(scores["metric"])), header=header), spacing=16)
-        .configure_view(stroke=None)
-    )
-    return panels
+    layers = cast("alt.LayerChart", alt.layer(drawn, figures))
+    return layers.properties(height={"step": 26 if len(labels) <= 8 else 20})
 
 
-def reliability(bins: pd.DataFrame, error: float) -> alt.VConcatChart:
-    """Accuracy against confidence from `views.reliability`, the number of examples below; `error` is the ECE."""
+def reliability(bins: pd.DataFrame, error: float, width: int = 400) -> alt.VConcatChart:
+    """Accuracy against confidence from `views.reliability`, the number of examples below; `error` is the ECE.
+
+    `width` is the diagram's, in points, without its axis.
+    """
     left = min(bins["low"].min(), 7 / BINS)  # two labels are never less sure than 0.5
     bottom = np.floor(10 * min(left, bins["accuracy_low"].min())) / 10
     across = alt.Scale(domain=[left, 1], nice=False)
@@ -200,8 +182,8 @@ def reliability(bins: pd.DataFrame, error: float) -> alt.VConcatChart:
         .encode(y="accuracy_low:Q"),
         found.mark_point(color=colour, filled=True, size=75, opacity=1),
     ]
-    diagram = _titled(layers, f"Expected calibration error {figure(error)}").properties(width=400)
-    both: alt.VConcatChart = alt.vconcat(diagram, _counts(bins, across), spacing=8).configure_view(stroke=None)
+    diagram = _titled(layers, f"Expected calibration error {figure(error)}").properties(width=width)
+    both: alt.VConcatChart = alt.vconcat(diagram, _counts(bins, across, width), spacing=8).configure_view(stroke=None)
     return both
 
 
@@ -225,7 +207,7 @@ def _lowest(epochs: pd.DataFrame, steps: pd.DataFrame, x: alt.X, y: alt.Y) -> li
     return [ring, base.mark_text(color=colour, fontSize=13, dy=20 if below else -18).encode(text="shown:N")]
 
 
-def _counts(bins: pd.DataFrame, across: alt.Scale) -> alt.LayerChart:
+def _counts(bins: pd.DataFrame, across: alt.Scale, width: int) -> alt.LayerChart:
     """A strip with a bar a bin."""
     shown = [f"{n}" if n < 1000 else f"{n / 1000:.1f}k" for n in bins["count"]]
     gap = 0.001
@@ -243,7 +225,7 @@ def _counts(bins: pd.DataFrame, across: alt.Scale) -> alt.LayerChart:
     drawn = base.mark_rect(color=GREY, opacity=0.5).encode(x=ends, x2="high:Q", y=y, y2="floor:Q")
     middle = alt.X("middle:Q", scale=across)
     figures = base.mark_text(dy=-7, fontSize=11, color=GREY).encode(x=middle, y=y, text="shown:N")
-    return cast("alt.LayerChart", alt.layer(drawn, figures)).properties(width=400, height=60)
+    return cast("alt.LayerChart", alt.layer(drawn, figures)).properties(width=width, height=60)
 
 
 def _corners(words: pd.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:

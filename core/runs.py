@@ -14,6 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from core import predictions
 from core import recipe as recipes
 from core.errors import RunError
@@ -70,6 +74,22 @@ class Record:
         """The split's stored predictions."""
         return predictions.load(self.folder / "predictions" / f"{split}.parquet")
 
+    def slices(self, split: str = "test") -> pd.DataFrame | None:
+        """What examples are grouped by, indexed by id: `conflict` (bool) and the recipe's own columns (str).
+
+        None for a record of before this was kept.
+        """
+        path = self.folder / "slices" / f"{split}.parquet"
+        if not path.is_file():
+            return None
+        try:
+            frame: pd.DataFrame = pq.read_table(path).to_pandas(ignore_metadata=True)
+            return frame.set_index("id")
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise RunError(
+                f"slices/{path.name} is damaged ({type(error).__name__}): restore it from a copy or train again."
+            ) from error
+
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         return _object(_read(path), path)
@@ -123,6 +143,11 @@ class Run:
     def write_predictions(self, split: str, found: Predictions) -> None:
         """Store a split's predictions."""
         write_atomically(self._unfinished(f"predictions/{split}.parquet"), found.save)
+
+    def write_slices(self, split: str, found: pd.DataFrame) -> None:
+        """Store what a split's examples are grouped by: `id`, `conflict` and the recipe's own columns."""
+        path = self._unfinished(f"slices/{split}.parquet")
+        write_atomically(path, lambda temporary: found.to_parquet(temporary, index=False))
 
     def log(self, entry: dict[str, Any]) -> None:
         """Append an entry to the history."""

@@ -10,16 +10,32 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from core import asking, confidence, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
+from core import (
+    asking,
+    calibration,
+    confidence,
+    evidence,
+    hub,
+    integrity,
+    predictor,
+    revisions,
+    runs,
+    texts,
+    threshold,
+    verdict,
+    views,
+    watch,
+)
 from core.confidence import Confidence
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
 from core.hub import Publication
+from core.predictions import Predictions
 from core.predictor import TorchPredictor
 from core.recipe import Recipe
 from core.revisions import Revision
 from core.runs import Run
 from core.verdict import Kind
-from core.wording import as_markdown
+from core.wording import as_cell, as_markdown
 
 Model = Run | Publication
 T = TypeVar("T")
@@ -153,13 +169,45 @@ def remember(name: str, of: Hashable, make: Callable[[], T]) -> T:
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner="Reading the texts")
+@st.cache_resource(max_entries=8, ttl=1800, show_spinner="Reading the texts")
 def load_texts(name: str, split: str) -> pd.DataFrame | None:
-    """The texts behind a model's predictions; None where they cannot be had."""
+    """The texts behind a model's predictions; None where they cannot be had now. All who look share the one frame."""
     try:
         return texts.of_record(open_model(name).record, split)
-    except DataError:
+    except (DataError, HubError):
         return None
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the predictions")
+def load_predictions(name: str, split: str) -> Predictions:
+    """A model's stored predictions."""
+    return open_model(name).record.predictions(split)
+
+
+@st.cache_data(max_entries=256, show_spinner="Measuring at this threshold")
+def scores_at(name: str, split: str, at: float) -> dict[str, Any]:
+    """The split's entry as in metrics.json, with the second of two labels decided from probability `at` on."""
+    record = open_model(name).record
+    published: dict[str, Any] = record.metrics["splits"][split]
+    if at == threshold.USUAL or len(record.labels) != 2:
+        return published
+    found = load_predictions(name, split)
+    decisions = threshold.decide(found, calibration.of_record(record), at)
+    return threshold.summary(found, decisions, record.labels, published)
+
+
+def offer(table: pd.DataFrame, name: str) -> None:
+    """A button that downloads the whole table as CSV, figures in full and texts such that no spreadsheet runs them."""
+    st.download_button(
+        "Download as CSV",
+        lambda: table.map(as_cell).to_csv(index=False).encode(),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=f"download-{name}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
 
 
 @st.cache_resource

@@ -93,23 +93,13 @@ def confusion(split: Mapping[str, Any], labels: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def cell_examples(
-    found: Predictions, texts: pd.DataFrame | None, labels: Sequence[str], true: str, decided: str
-) -> pd.DataFrame:
-    """The examples of a confusion cell, most confident first: id, confidence, text where it can be had."""
-    rows = np.flatnonzero((found.label == labels.index(true)) & (found.decisions == labels.index(decided)))
-    rows = rows[np.argsort(-found.probabilities[rows].max(axis=1), kind="stable")]
-    shown = pd.DataFrame({"id": found.id[rows], "confidence": found.probabilities[rows].max(axis=1)})
-    if texts is None:
-        return shown
-    columns = [column for column in ("text", "text_pair") if column in texts]
-    return shown.join(texts[columns], on="id")
+def clicked(event: Mapping[str, Any]) -> tuple[str | None, str | None] | None:
+    """The labels (true, decided) that a selection on the confusion matrix holds; None when it was cleared.
 
-
-def clicked(event: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The cell (true, decided) that a selection on the confusion matrix holds; None when it was cleared."""
+    Of the name of a row or a column, the other label is None.
+    """
     cells = event.get("selection", {}).get(CELL) or []
-    return (cells[0]["true"], cells[0]["decided"]) if cells else None
+    return (cells[0]["true"] or None, cells[0]["decided"] or None) if cells else None
 
 
 def per_class(split: Mapping[str, Any]) -> pd.DataFrame:
@@ -117,6 +107,11 @@ def per_class(split: Mapping[str, Any]) -> pd.DataFrame:
     rows = split["per_class"]
     figures = {name.capitalize(): [figure(row[name]) for row in rows] for name in ("precision", "recall", "f1")}
     return _table({"Label": [row["label"] for row in rows], **figures, "Examples": [row["n"] for row in rows]})
+
+
+def class_table(split: Mapping[str, Any]) -> pd.DataFrame:
+    """The same with figures in full: label, precision, recall, f1, n."""
+    return pd.DataFrame(split["per_class"])
 
 
 def bars(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Charts: valid specifications, colours that stay, and pictures."""
 
-import struct
 from itertools import permutations
 from typing import Any
 
@@ -41,41 +40,6 @@ def test_confidence_bars_are_valid_for_any_number_of_labels(k: int) -> None:
     assert found["bar"]["color"]["legend"] is None
     assert found["text"]["text"]["field"] == "shown"
     assert found["bar"]["y"]["sort"] is None
-
-
-def matrix(k: int) -> Any:
-    counts = np.random.default_rng(k).integers(0, 50, (k, k))
-    return views.confusion({"confusion": counts.tolist()}, [f"label {n}" for n in range(k)])
-
-
-@pytest.mark.parametrize("k", [2, 8])
-@pytest.mark.parametrize("by_row", [True, False])
-@pytest.mark.parametrize("clickable", [True, False])
-def test_a_confusion_matrix_is_valid_and_clickable_where_asked(k: int, by_row: bool, clickable: bool) -> None:
-    chart = charts.confusion_matrix(matrix(k), by_row=by_row, clickable=clickable)
-    spec = chart.to_dict(validate=True)
-    assert [each["name"] for each in spec.get("params", [])] == ([views.CELL] if clickable else [])
-    assert set(marks(chart)) == {"rect", "text"}
-    assert marks(chart)["rect"]["y"]["sort"] == [f"label {n}" for n in range(k)]
-
-
-@pytest.mark.parametrize("by_row", [True, False])
-def test_a_confusion_matrix_writes_shares_or_counts(by_row: bool) -> None:
-    spec = charts.confusion_matrix(matrix(2), by_row=by_row).to_dict()
-    (rows,) = spec["datasets"].values()
-    expected = [f"{row['share']:.0%}" if by_row else str(row["count"]) for row in rows]
-    assert [row["shown"] for row in rows] == expected
-
-
-@pytest.mark.parametrize("k", [2, 8])
-def test_a_picture_is_a_png_of_twice_the_width(k: int) -> None:
-    chart = charts.confusion_matrix(matrix(k), by_row=False, clickable=False)
-    png = charts.to_png(chart, width=300)
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack(">II", png[16:24])
-    assert width >= 600
-    assert height >= 2 * 44 * k
-    assert len(png) > 5_000
 
 
 @pytest.mark.parametrize("name", ["confusion", "loss", "metrics", "per_class", "reliability"])

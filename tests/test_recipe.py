@@ -76,6 +76,7 @@ def test_five_mistakes_are_reported_in_one_error(tmp_path: Path) -> None:
         (merged(data={"hub": "a/b@c"}), "data: must have exactly one of file, hub, url; it has file and hub"),
         (merged(data={"file": "", "url": "https://x/y.gz"}), "data: url must have {label} in it"),
         (merged(data={"file": "", "url": "https://me:secret@x/{label}.gz"}), "must not hold a user or a password"),
+        (merged(data={"slices": ["genre", "label", "id"]}), "data: slices must not name id, label"),
         (merged(data={"test": 1.5}), "data.test"),
         (merged(training={"both_orders": True}), "  - training.both_orders: needs pairs"),
         (merged(engine="magic"), "engine: must be 'trainer' or 'loop'"),

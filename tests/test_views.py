@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from core import recipe as recipes
-from core import texts, views, wording
+from core import views, wording
 from core.metrics import METRICS
-from core.predictions import Predictions
 from core.runs import Run
 
 LABELS = ["negative", "positive"]
@@ -51,33 +50,12 @@ def test_confusion_cells_hold_counts_and_shares_of_the_true_label() -> None:
     assert len(cells) == 9
 
 
-def test_every_example_is_in_its_cell(run: Run) -> None:
-    found, split = run.record.predictions("test"), run.record.metrics["splits"]["test"]
-    shown = texts.of_record(run.record, "test")
-    seen = 0
-    for row in views.records(views.confusion(split, LABELS)):
-        cell = views.cell_examples(found, shown, LABELS, row["true"], row["decided"])
-        assert len(cell) == row["count"]
-        assert list(cell["text"]) == list(shown.loc[cell["id"], "text"])
-        assert cell["confidence"].is_monotonic_decreasing
-        seen += len(cell)
-    assert seen == len(found)
-
-
-def test_a_cell_holds_its_examples_surest_first_and_without_texts_too() -> None:
-    logits = np.array([[0, 1], [0, 3], [0, 2], [5, 0], [0, 9]], dtype=np.float32)
-    names = np.array(list("vwxyz"))
-    found = Predictions(names, names, np.array([0, 0, 0, 0, 1]), logits, np.ones(5, int), np.zeros(5, bool))
-    cell = views.cell_examples(found, None, LABELS, "negative", "positive")
-    assert list(cell["id"]) == ["w", "x", "v"]
-    assert list(cell.columns) == ["id", "confidence"]
-    assert views.cell_examples(found, None, LABELS, "positive", "negative").empty
-
-
 @pytest.mark.parametrize(
     ("event", "cell"),
     [
         ({"selection": {"cell": [{"true": "a", "decided": "b"}]}}, ("a", "b")),
+        ({"selection": {"cell": [{"true": "a", "decided": ""}]}}, ("a", None)),
+        ({"selection": {"cell": [{"true": "", "decided": "b"}]}}, (None, "b")),
         ({"selection": {"cell": []}}, None),
         ({"selection": {}}, None),
         ({}, None),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from core import charts, views
+from core import charts, confusion, matrix, views
 from core.charts import to_png
 from core.files import write_atomically
 from core.runs import Run
@@ -37,12 +37,10 @@ def _training(run: Run) -> dict[str, bytes]:
 def _evaluation(run: Run, metrics: dict[str, Any]) -> dict[str, bytes]:
     """How the model does on the test split."""
     test, labels = metrics["splits"]["test"], metrics["labels"]
-    cells = views.confusion(test, labels)
+    cells = confusion.written(views.confusion(test, labels), "Counts")
     bins = views.reliability(run.record.predictions("test"))
     return {
-        "confusion": to_png(
-            charts.confusion_matrix(cells, by_row=False, clickable=False), width=max(280, 60 * len(labels))
-        ),
+        "confusion": to_png(matrix.chart(cells, clickable=False), width=max(280, 60 * len(labels))),
         "per_class": to_png(charts.class_bars(views.class_scores(test))),
         "reliability": to_png(charts.reliability(bins, test["expected_calibration_error"]["value"])),
     }

@@ -5,6 +5,7 @@ import pandas as pd
 
 from core.bulk import Job
 from core.uploads import BadRow
+from core.views import records
 from core.wording import as_cell, as_line, figure, percent
 
 SHOWN = 160
@@ -102,7 +103,7 @@ def left_out(bad: list[BadRow]) -> str:
 
 def headline(labels: pd.DataFrame) -> str:
     """The commonest of `counts`, with its share: `62.4% positive`."""
-    most = labels.loc[labels["count"].idxmax()]
+    (most,) = records(labels.nlargest(1, "count"))
     return f"{_share(most['share'])} {as_line(most['label'])}"
 
 
@@ -133,7 +134,7 @@ def outcome(job: Job) -> str:
     read = f"{job.done:,} of {len(job.reviews):,}" if job.done < len(job.reviews) else f"{job.done:,}"
     stopped = "Cancelled: " if job.cancelled and job.done < len(job.reviews) else ""
     cut = int(job.truncated.sum())
-    longer = f" Of {cut:,}, only the beginning was read, since they are longer than the model reads." if cut else ""
+    longer = f" {cut:,} of them are longer than the model reads: only their beginning counts." if cut else ""
     speed = f", {figure(job.rate)} a second" if job.rate else ""
     return f"{stopped}{read} reviews read by {as_line(job.model)}{speed}.{longer}"
 

@@ -40,7 +40,7 @@ def by_confidence(bins: pd.DataFrame, n_labels: int) -> alt.Chart:
             order="index:O",
             tooltip=["label:N", alt.Tooltip("low:Q", format=".0%"), alt.Tooltip("high:Q", format=".0%"), "count:Q"],
         )
-        .properties(height=140)
+        .properties(height=180)
         .configure_view(stroke=None)
     )
     return chart

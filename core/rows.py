@@ -92,7 +92,7 @@ def _named(cells: Sequence[str], heading: Sequence[str], columns: Sequence[str] 
     if not cells:
         return _BLANK
     if len(cells) != len(heading):
-        return f"{len(cells)} cells where the heading has {len(heading)}"
+        return f"{len(cells)} cell{'s' * (len(cells) > 1)} where the heading has {len(heading)}"
     named = dict(zip(heading, cells, strict=True))
     wanted = named if columns is None else {column: named.get(column) for column in columns}
     return _NO_UTF8 if _ESCAPED.search("".join(cell or "" for cell in wanted.values())) else wanted
@@ -126,10 +126,10 @@ def _parquet(content: bytes, columns: Sequence[str] | None) -> Iterator[Row]:
         groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
         if sum(group.total_byte_size for group in groups) > MAX_UNPACKED:
             raise InputError(f"This parquet file unpacks to more than {MAX_UNPACKED // 10**6} MB: split it.")
-        number = 0
+        numbers = count(1)
         for batch in file.iter_batches(batch_size=1000, columns=texts if columns is None else list(columns)):
-            for number, cells in enumerate(zip(*map(_values, batch.columns), strict=True), start=number + 1):
-                yield number, dict(zip(batch.schema.names, cells, strict=True))
+            for cells in zip(*map(_values, batch.columns), strict=True):
+                yield next(numbers), dict(zip(batch.schema.names, cells, strict=True))
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"This file cannot be read as parquet: {error}") from None
 
@@ -155,24 +155,11 @@ def _pairs(content: bytes, columns: Sequence[str] | None) -> Iterator[Row]:
 
 
 def _decoded(content: bytes, newline: str) -> Iterator[str]:
-    utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # as spreadsheets save "Unicode text"
-    encoding, errors = ("utf-16", "replace") if utf16 else ("utf-8-sig", "surrogateescape")
-    return io.TextIOWrapper(io.BytesIO(content), encoding=encoding, errors=errors, newline=newline)
-
-
-def read(kind: str, content: bytes, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """The rows of a file of a kind in FORMATS; of these columns, or of all that may hold texts.
-
-    Empty lines at the end are no rows. Raises InputError where the file is of another kind.
-    """
-    blank = 0
-    for number, row in FORMATS[kind].read(content, columns):
-        if row == _BLANK:
-            blank += 1
-            continue
-        yield from ((before, _BLANK) for before in range(number - blank, number))
-        blank = 0
-        yield number, row
+    """The file's lines; empty ones at its end are no rows."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # as spreadsheets save "Unicode text"
+        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-16", errors="replace", newline=newline)
+    content = content.rstrip(b"\r\n")
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
 _BY_LINE = "Rows are numbered by line."

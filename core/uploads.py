@@ -57,7 +57,7 @@ class Upload:
         Raises InputError where there are none, or the file is not what its name says.
         """
         lengths: dict[str, list[int]] = {}
-        for _, row in islice(rows.read(self.kind, self.content), PEEK):
+        for _, row in islice(rows.FORMATS[self.kind].read(self.content, None), PEEK):
             for column, cell in row.items() if isinstance(row, Mapping) else ():
                 if isinstance(cell, str) and column.isprintable():
                     lengths.setdefault(column, []).append(len(cell))
@@ -66,10 +66,10 @@ class Upload:
         return {column: sum(found) / len(found) for column, found in lengths.items()}
 
     def read(self, text: str, pair: str | None = None) -> Reviews:
-        """The texts of a column, or the pairs of two. Raises InputError where none can be read, or there are too many."""
+        """The texts of a column, or the pairs of two. Raises InputError where there are none to read, or too many."""
         columns = [text] if pair is None else [text, pair]
         reviews = Reviews(pairs=None if pair is None else [])
-        for number, row in islice(rows.read(self.kind, self.content, columns), MAX_ROWS + 1):
+        for number, row in islice(rows.FORMATS[self.kind].read(self.content, columns), MAX_ROWS + 1):
             _add(reviews, number, row, columns)
         if len(reviews) + len(reviews.bad) > MAX_ROWS:
             raise InputError(f"{self.name} has more than {MAX_ROWS:,} rows: split it, and read the parts one by one.")

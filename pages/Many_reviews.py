@@ -10,7 +10,7 @@ from core.errors import VerdictError
 
 ui.start("Many reviews", "What does the model say of many reviews, and how sure is it of each?")
 
-FILE, LINES = "A file", "Lines"
+FILE, LINES = "Upload a file", "Paste lines"
 
 
 def chart(job: Job) -> None:
@@ -26,7 +26,8 @@ def watch(job: Job) -> None:
         st.rerun()
     st.progress(job.done / len(job.reviews), text=answers.progress(job))
     st.button("Cancel", icon=":material/stop:", on_click=job.cancel, help="What has been read so far stays.")
-    chart(job)
+    if job.done:
+        chart(job)
 
 
 def show(job: Job) -> None:
@@ -64,10 +65,10 @@ def ask(model: ui.Model) -> None:
     """Take a file or lines, and begin."""
     recipe = ui.recipe_of(model)
     text, pair = (recipe.data.text, recipe.data.text_pair) if recipe else (rows.TEXT, "")
-    given = st.segmented_control("Reviews from", [FILE, LINES], default=FILE, key="from", bind="query-params") or FILE
+    given = st.segmented_control("Your reviews", [FILE, LINES], default=FILE, key="from", bind="query-params") or FILE
     if given == LINES:
         hint = "Both texts of a review on one line, a tab between them" if pair else "One review a line"
-        lines = st.text_area("Your reviews", key="lines", height=200, placeholder=hint)
+        lines = st.text_area("Lines", key="lines", height=200, placeholder=hint)
         upload = uploads.of_lines(lines, pairs=bool(pair)) if lines.strip() else None
     else:
         file = st.file_uploader("CSV, Parquet or JSON lines", rows.FILES, key="file", help=uploads.LIMITS)
@@ -98,8 +99,10 @@ def temperature(model: ui.Model) -> float:
 with ui.errors():
     model = ui.pick()
     job: Job | None = st.session_state.get("job")
-    if job:
-        show(job) if job.ended else st.fragment(watch, run_every=1.0)(job)
+    if job and job.ended:
+        show(job)
+    elif job:
+        st.fragment(watch, run_every=1.0)(job)
     if model:
         with st.expander("Read other reviews") if job else st.container():
             ask(model)

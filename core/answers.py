@@ -41,7 +41,7 @@ def table(job: Job) -> pd.DataFrame:
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:
     """`table` as people read it: texts in short, confidence rounded down, so that none is certainty."""
-    texts = {column.capitalize(): _short(found[column]) for column in (TEXT, PAIR) if column in found}
+    texts = {column.capitalize(): found[column].map(_short) for column in (TEXT, PAIR) if column in found}
     return pd.DataFrame(
         {
             "Row": found[ROW],
@@ -152,6 +152,7 @@ def _left(seconds: float) -> str:
     return f"about {seconds / 60:.0f} minutes" if seconds < 6000 else f"about {seconds / 3600:.1f} hours"
 
 
-def _short(texts: "pd.Series[str]") -> list[str]:
-    lines = (" ".join(text[: 4 * SHOWN].split()) for text in texts)
-    return [as_cell(f"{line[:SHOWN]}…" if len(line) > SHOWN else line) for line in lines]
+def _short(text: str) -> str:
+    line = " ".join(text[: 4 * SHOWN].split())
+    whole = len(line) <= SHOWN and len(text) <= 4 * SHOWN
+    return str(as_cell(line if whole else f"{line[:SHOWN]}…"))

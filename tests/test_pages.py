@@ -14,7 +14,7 @@ from core.runs import Run
 from tests.pairs import NAMES, table
 from tests.test_evidence import BEFORE
 
-PAGES = ["Classify", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"]
+PAGES = ["Classify", "Many_reviews", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"]
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ Texts are sorted by length and padded to the longest of their batch; longer ones
 counted. A backend is one class here and one entry in BACKENDS.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class TorchPredictor:
 
     def __init__(self, folder: Path) -> None:
         """Load the model in `folder`. Raises ModelError when files are missing, unsafe or do not fit together."""
+        self._one_encodes = threading.Lock()
         try:
             model_files.require_room(folder, model_files.require_files(folder))
             self._load(folder)
@@ -114,7 +116,8 @@ class TorchPredictor:
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None, **how: Any) -> "BatchEncoding":
         columns = [[readable(text) for text in column] for column in (texts, pairs) if column is not None]
         limit = self.max_tokens if how.get("truncation") else None
-        encoded: BatchEncoding = self._tokenizer(*columns, max_length=limit, **how)
+        with self._one_encodes:  # the tokenizer itself keeps how it pads and cuts
+            encoded: BatchEncoding = self._tokenizer(*columns, max_length=limit, **how)
         return encoded
 
     def _lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.int64]:

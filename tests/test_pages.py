@@ -21,7 +21,7 @@ from tests import forged
 from tests.pairs import NAMES, table
 from tests.test_evidence import BEFORE
 
-PAGES = ["Classify", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"]
+PAGES = ["Classify", "Many_reviews", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """What all pages share: the model picker, caches, the error box. The only core module that knows Streamlit."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def pick() -> Model | None:
 
     Raises VerdictError when the model cannot be had.
     """
-    options = _options()
+    options = offered()
     if asked := st.query_params.get("model"):  # a link, or the browser's back
         st.session_state[_CHOSEN] = asked
     chosen = st.session_state.setdefault(_CHOSEN, options[0] if options else None)
@@ -97,6 +97,31 @@ def pick() -> Model | None:
     if model.name in _unconfirmed():
         st.fragment(_say_unconfirmed, run_every=watch.AGAIN)(model.name)
     return model
+
+
+def in_url(widget: Callable[..., Any], label: str, options: Sequence[str], key: str, **more: Any) -> Any:
+    """A widget of one choice (`selectbox`, …) or of several (`multiselect`) whose value lives in the URL alone.
+
+    Any view can be shared by its link, and the browser's back undoes a choice: of widgets that are bound to the URL
+    Streamlit changes it in place, and back passes over them. `default` is what a URL without the choice means.
+    """
+    default = more.pop("default", None)
+    asked = [value for value in st.query_params.get_all(key) if value in options]
+    st.session_state[key] = asked if widget is st.multiselect else next(iter(asked), default)
+    none = {"index": None} if widget is st.selectbox else {}
+    return widget(label, options, key=key, on_change=_take_over, args=(key,), **(none | more))
+
+
+def _take_over(key: str) -> None:
+    if chosen := st.session_state[key]:
+        st.query_params[key] = chosen
+    else:
+        st.query_params.pop(key, None)
+
+
+def choose(name: str) -> None:
+    """Choose a model for the reader; before `pick`."""
+    st.session_state[_CHOSEN] = st.query_params["model"] = name
 
 
 def _take_choice() -> None:
@@ -181,6 +206,12 @@ def compare_revisions(repo: str, first: str, second: str) -> dict[str, Any]:
     return verdict.between(_publication(repo, first).record, _publication(repo, second).record).to_json()
 
 
+def table(frame: pd.DataFrame) -> None:
+    """A table as high as its rows, without their numbers; of many columns the first stays in sight and is readable."""
+    wide = {frame.columns[0]: st.column_config.Column(pinned=True, width=150)} if len(frame.columns) > 2 else None
+    st.dataframe(frame, hide_index=True, width="stretch", height="content", column_config=wide)
+
+
 def card(model: Model) -> str:
     """The model's card. Raises RunError when the run has none yet."""
     path = model.path / "card.md" if isinstance(model, Run) else model.folder / "README.md"
@@ -219,8 +250,8 @@ def names_on_hub(model: Model) -> list[str]:
     return list(dict.fromkeys(f"{p['repo']}@{p['commit']}" for p in reversed(model.publications)))
 
 
-def _options() -> list[str]:
-    """Configured models first, then the newest complete runs, then where those were published."""
+def offered() -> list[str]:
+    """The models to choose from: configured ones, then the newest complete runs, then where those were published."""
     configured = [name.strip() for name in os.environ.get("VERDICT_MODELS", "").split(",") if name.strip()]
     complete = [run for run in runs.every() if run.complete]
     published = [name for run in complete for name in _published(run)]

@@ -146,24 +146,6 @@ def test_unfinished_runs_alone_make_a_table(run: Run, tmp_path: Path) -> None:
     assert shown["Test accuracy"].tolist() == [""]
 
 
-def test_curves_are_the_history_in_long_form(run: Run) -> None:
-    points = views.curves(run.record.history)
-    epochs = [entry for entry in run.record.history if entry["kind"] == "epoch"]
-    steps = [entry for entry in run.record.history if entry["kind"] == "step"]
-    by_series = points.groupby("series")["value"].agg(list).to_dict()
-    assert by_series["training loss"] == [entry["loss"] for entry in steps]
-    assert by_series["validation accuracy"] == [entry["validation_accuracy"] for entry in epochs]
-    assert by_series["validation loss"] == [entry["validation_loss"] for entry in epochs]
-    assert set(views.curve_groups(points)["Loss"]) == {"training loss", "validation loss"}
-    assert "validation accuracy" in views.curve_groups(points)["Validation scores"]
-
-
-def test_a_run_that_has_not_begun_has_no_curves() -> None:
-    points = views.curves([])
-    assert list(points.columns) == ["epoch", "series", "value"]
-    assert views.curve_groups(points) == {}
-
-
 def test_a_comparison_shows_both_sides_and_the_interval_of_their_difference() -> None:
     row = {"metric": "f1_macro", "first": 0.81234, "second": 0.8, "difference": -0.01234, "low": -0.03, "high": 0.0051}
     shown = views.comparison({"metrics": [row]}, ("Here", "There"))

@@ -1,7 +1,7 @@
-"""What all pages share: the model picker, caches, the error box. The only core module that knows Streamlit."""
+"""What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,13 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from core import asking, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
+from core import asking, hub, integrity, predictor, revisions, runs, texts, verdict, watch
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictor import TorchPredictor
 from core.recipe import Recipe
 from core.revisions import Revision
 from core.runs import Run
-from core.verdict import Kind
 from core.wording import as_markdown
 
 Model = Run | Publication
@@ -29,13 +28,6 @@ There is no model to show yet.
 - **Or show one from the Hub**: start the app with `VERDICT_MODELS=user/name@commit`, or type such a name above.
 """
 
-BANNERS = {
-    Kind.IDENTICAL: (st.success, ":material/verified:"),
-    Kind.DRIFT: (st.info, ":material/approval:"),
-    Kind.DECISIONS_CHANGED: (st.warning, ":material/rule:"),
-    Kind.DIFFERENT: (st.error, ":material/gpp_bad:"),
-    Kind.UNVERIFIABLE: (st.error, ":material/help:"),
-}
 LARGEST_PICTURE = 20_000_000
 """Pixels."""
 
@@ -99,7 +91,7 @@ def pick() -> Model | None:
     return model
 
 
-def in_url(widget: Callable[..., Any], label: str, options: Sequence[str], key: str, **more: Any) -> Any:
+def in_url(widget: Callable[..., Any], label: str, options: Collection[str], key: str, **more: Any) -> Any:
     """A widget of one choice (`selectbox`, …) or of several (`multiselect`) whose value lives in the URL alone.
 
     Any view can be shared by its link, and the browser's back undoes a choice: of widgets that are bound to the URL
@@ -108,8 +100,9 @@ def in_url(widget: Callable[..., Any], label: str, options: Sequence[str], key: 
     default = more.pop("default", None)
     asked = [value for value in st.query_params.get_all(key) if value in options]
     st.session_state[key] = asked if widget is st.multiselect else next(iter(asked), default)
-    none = {"index": None} if widget is st.selectbox else {}
-    return widget(label, options, key=key, on_change=_take_over, args=(key,), **(none | more))
+    if widget is st.selectbox and default is None:
+        more["index"] = None
+    return widget(label, options, key=key, on_change=_take_over, args=(key,), **more)
 
 
 def _take_over(key: str) -> None:
@@ -178,20 +171,6 @@ def last_verification(name: str) -> dict[str, Any] | None:
     run = runs.of_publication(*hub.resolve(name))
     stored = [each for each in run.verifications if each["commit"] in name] if run else []
     return verifications().get(name) or (stored[-1] if stored else None)
-
-
-def show_verdict(found: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub"), basis: str = "") -> None:
-    """A stored verdict on two `sides`: the conclusion, what it was compared with, the figures, the flips."""
-    box, icon = BANNERS[Kind(found["kind"])]
-    box(f"**{found['kind'].capitalize()}.** {as_markdown(found['sentence'])}", icon=icon)
-    if basis:
-        st.caption(as_markdown(basis))
-    if found["metrics"]:
-        st.dataframe(views.comparison(found, sides), hide_index=True, width="stretch", height="content")
-        st.caption(evidence.paragraph(found))
-    if len(flips := views.flips(found, sides)):
-        st.subheader("Flips", anchor=False)
-        st.dataframe(flips, hide_index=True, width="stretch")
 
 
 @st.cache_data(ttl=300, max_entries=16, show_spinner="Asking the Hub for the revisions")

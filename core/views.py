@@ -38,6 +38,9 @@ FOUND_MORE = {
 }
 """Findings of the audit that are shown only where there are any."""
 
+AS_PUBLISHED, SAME, NOT_COMPARED = "as published", "the same", "–"
+"""What `files` says of a file that is as it should be, and of one that was not compared."""
+
 BASELINES = {"tfidf": "TF-IDF with logistic regression", "majority": "Always the commonest label"}
 
 
@@ -222,7 +225,7 @@ def files(verification: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "File": each["path"],
-            "State": each["problem"] or "as published",
+            "State": each["problem"] or AS_PUBLISHED,
             "As measured": _measured(each, measured),
             "SHA-256": each["sha256"] or "not here",
         }
@@ -231,11 +234,31 @@ def files(verification: Mapping[str, Any]) -> pd.DataFrame:
     return _table(rows, ["File", "State", "As measured", "SHA-256"])
 
 
+def remarkable_files(listed: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `files` that have a problem, or another hash than was measured."""
+    return listed[(listed["State"] != AS_PUBLISHED) | ~listed["As measured"].isin([SAME, NOT_COMPARED])]
+
+
+def files_in_words(verification: Mapping[str, Any]) -> str:
+    """Whether a verification's files are those that were published, and those that were measured."""
+    listed, pairs = verification["files"], verification["verdict"].get("files", ())
+    bad, other = sum(bool(each["problem"]) for each in listed), sum(each["first"] != each["second"] for each in pairs)
+    if not listed:
+        return "No file was looked at: the repo was refused as the Hub lists it."
+    if bad:
+        return f"{bad:,} of {len(listed):,} files {'is' if bad == 1 else 'are'} not as published."
+    said = f"All {len(listed):,} files are as published."
+    if not pairs:
+        return said
+    compared = f"{other:,} of {len(pairs):,} differ from" if other else f"all {len(pairs):,} that were compared are"
+    return f"{said[:-1]}; {compared} those that were measured."
+
+
 def _measured(file: Mapping[str, Any], measured: Mapping[str, str | None]) -> str:
     if file["path"] not in measured:
-        return "–"
+        return NOT_COMPARED
     there = measured[file["path"]]
-    return "the same" if there == file["sha256"] else there or "not there"
+    return SAME if there == file["sha256"] else there or "not there"
 
 
 def settings(recipe: Recipe) -> pd.DataFrame:

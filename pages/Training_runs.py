@@ -1,77 +1,10 @@
 """Training runs: how was the model made, what did it cost, and how far is the one in progress?"""
 
-from collections.abc import Mapping
-
-import pandas as pd
 import streamlit as st
 
-from core import curve_charts, curves, live, making, runs, ui, views, wording
-from core.making import Made
-from core.runs import Run
+from core import runs, training, ui, views
 
 ui.start("Training runs", "How was the model made, and what did it cost?")
-
-
-def choices(name: str) -> tuple[dict[str, str], str]:
-    """The model and those that the reader puts beside it, with short names, and of which metric to draw the curves."""
-    others = [each for each in ui.offered() if each != name]
-    most = {"max_selections": making.MOST - 1, "placeholder": "Choose other runs"}
-    chosen = ui.in_url(st.multiselect, "Compare with", others, key="compare", **most)
-    title = ui.in_url(st.segmented_control, "Curve", list(curves.SHOWN), key="curve", default="Loss")
-    return wording.short_names([name, *chosen]), title or "Loss"
-
-
-def read(names: Mapping[str, str]) -> dict[str, Made]:
-    """How models were made, by their short names; the page tells of those that are damaged."""
-    found = {}
-    for name, short in names.items():
-        with ui.errors():
-            found[short] = making.read(ui.open_model(name).record, name)
-    return found
-
-
-def draw(lines: Mapping[str, pd.DataFrame], title: str) -> None:
-    """One metric's curves of all runs."""
-    chart, words = curve_charts.overlay(lines, title), curves.in_words(lines, title)
-    st.plotly_chart(chart, width="stretch", config={"displayModeBar": False}, key="curves", alt=words)
-    if title == "Loss":
-        st.caption("Thick lines are validation, a point an epoch; thin ones are training, smoothed.")
-
-
-def finished(name: str) -> None:
-    """What the model cost, its curves beside those of others, how they differ, and what it was made of."""
-    cards = st.container()
-    names, title = choices(name)
-    made = read(names)
-    first = made.get(names[name])
-    for column, (key, words) in zip(cards.columns(len(making.CARDS)), making.CARDS.items(), strict=True):
-        column.metric(key, first.cost[key] if first else making.NONE, help=words, border=True)
-    draw({short: each.points for short, each in made.items()}, title)
-    for heading, table in making.differences(made).items():
-        st.subheader(heading, anchor=False)
-        if len(table):
-            ui.table(table)
-        else:
-            st.caption("There is none.")
-    for heading, table in making.tables(first).items() if first else ():
-        with st.expander(heading):
-            ui.table(table)
-
-
-@st.fragment(run_every=live.EVERY)
-def watch(run: Run, names: Mapping[str, str], others: Mapping[str, Made], title: str) -> None:
-    """A run in progress. When it is complete, the page shows it like any other."""
-    with ui.errors():
-        now = live.look(run)
-        if now.phase == live.Phase.COMPLETE:
-            st.rerun()
-        st.progress(now.share, text=now.sentence)
-        if now.stopped:
-            st.warning(now.how_to_go_on, icon=":material/pause_circle:")
-        for column, (key, value) in zip(st.columns(4), curves.latest(now.points).items(), strict=False):
-            column.metric(key, wording.figure(value), border=True)
-        draw({names[run.name]: now.points} | {short: each.points for short, each in others.items()}, title)
-
 
 every = runs.every()
 if st.query_params.get("live") in [run.name for run in every if run.complete]:  # it was watched until it was
@@ -79,17 +12,11 @@ if st.query_params.get("live") in [run.name for run in every if run.complete]:  
 model = None
 with ui.errors():
     model = ui.pick()
-unfinished = {run.name: run for run in every if not run.complete}
-watched = (
-    ui.in_url(st.selectbox, "Unfinished runs", list(unfinished), key="live", placeholder="Choose one to watch it")
-    if unfinished
-    else None
-)
+watched = training.pick_unfinished([run for run in every if not run.complete])
 if watched:
-    names, title = choices(watched)
-    watch(unfinished[watched], names, read({name: names[name] for name in names if name != watched}), title)
+    training.in_progress(watched)
 elif model:
-    finished(model.name)
+    training.finished(model.name)
 if every:
     st.subheader("Runs on this machine", anchor=False)
     ui.table(views.runs_table(every))

@@ -192,6 +192,27 @@ def test_files_with_a_problem_come_first_and_both_hashes_are_shown() -> None:
     assert views.files({"files": [], "verdict": {}}).shape == (0, 4)
 
 
+@pytest.mark.parametrize(
+    ("problems", "pairs", "said"),
+    [
+        ([], [], "No file was looked at"),
+        (["", ""], [], "All 2 files are as published."),
+        (
+            ["", ""],
+            [("1", "1")],
+            "All 2 files are as published; all 1 that were compared are those that were measured.",
+        ),
+        (["", ""], [("1", "2"), ("1", "1"), (None, "1")], "2 of 3 differ from those that were measured."),
+        (["differs", ""], [("1", "2")], "1 of 2 files is not as published."),
+        (["differs", "gone", ""], [], "2 of 3 files are not as published."),
+    ],
+)
+def test_files_are_summed_up_in_words(problems: list[str], pairs: list[tuple[str | None, str]], said: str) -> None:
+    files = [{"path": str(n), "problem": problem, "sha256": "1"} for n, problem in enumerate(problems)]
+    found = {"files": files, "verdict": {"files": [{"path": "x", "first": one, "second": two} for one, two in pairs]}}
+    assert said in views.files_in_words(found)
+
+
 def test_no_text_of_a_table_is_a_formula() -> None:
     files = [{"path": "=cmd|' /C calc'!A0", "problem": "@x", "sha256": "-1"}]
     shown = views.files({"files": files, "verdict": {}}).to_numpy().tolist()

@@ -4,6 +4,7 @@ A `Record` reads an evaluation, whether in a run directory or in a publication's
 same files. A `Run` is a run directory: its record, its model, and what became of it on the Hub.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -120,6 +121,23 @@ class Run:
     def complete(self) -> bool:
         """Whether training and evaluation ended: metrics.json is written last."""
         return (self.path / "metrics.json").is_file()
+
+    @property
+    def lock(self) -> Path:
+        """The file that whoever trains the run has locked."""
+        return self.path / "checkpoints" / "lock"
+
+    @property
+    def in_work(self) -> bool:
+        """Whether a process on this machine trains or measures the run at this moment."""
+        try:
+            with self.lock.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go as the file is closed
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # no such file, or a file system without locks
+        return False
 
     @property
     def publications(self) -> list[dict[str, str]]:

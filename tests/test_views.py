@@ -124,24 +124,6 @@ def test_unfinished_runs_alone_make_a_table(run: Run, tmp_path: Path) -> None:
     assert shown["Test accuracy"].tolist() == [""]
 
 
-def test_curves_are_the_history_in_long_form(run: Run) -> None:
-    points = views.curves(run.record.history)
-    epochs = [entry for entry in run.record.history if entry["kind"] == "epoch"]
-    steps = [entry for entry in run.record.history if entry["kind"] == "step"]
-    by_series = points.groupby("series")["value"].agg(list).to_dict()
-    assert by_series["training loss"] == [entry["loss"] for entry in steps]
-    assert by_series["validation accuracy"] == [entry["validation_accuracy"] for entry in epochs]
-    assert by_series["validation loss"] == [entry["validation_loss"] for entry in epochs]
-    assert set(views.curve_groups(points)["Loss"]) == {"training loss", "validation loss"}
-    assert "validation accuracy" in views.curve_groups(points)["Validation scores"]
-
-
-def test_a_run_that_has_not_begun_has_no_curves() -> None:
-    points = views.curves([])
-    assert list(points.columns) == ["epoch", "series", "value"]
-    assert views.curve_groups(points) == {}
-
-
 def test_a_comparison_shows_both_sides_and_the_interval_of_their_difference() -> None:
     row = {"metric": "f1_macro", "first": 0.81234, "second": 0.8, "difference": -0.01234, "low": -0.03, "high": 0.0051}
     shown = views.comparison({"metrics": [row]}, ("Here", "There"))
@@ -186,6 +168,27 @@ def test_files_with_a_problem_come_first_and_both_hashes_are_shown() -> None:
         ["d", "as published", "–", "4"],
     ]  # fmt: skip
     assert views.files({"files": [], "verdict": {}}).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("problems", "pairs", "said"),
+    [
+        ([], [], "No file was looked at"),
+        (["", ""], [], "All 2 files are as published."),
+        (
+            ["", ""],
+            [("1", "1")],
+            "All 2 files are as published; all 1 that were compared are those that were measured.",
+        ),
+        (["", ""], [("1", "2"), ("1", "1"), (None, "1")], "2 of 3 differ from those that were measured."),
+        (["differs", ""], [("1", "2")], "1 of 2 files is not as published."),
+        (["differs", "gone", ""], [], "2 of 3 files are not as published."),
+    ],
+)
+def test_files_are_summed_up_in_words(problems: list[str], pairs: list[tuple[str | None, str]], said: str) -> None:
+    files = [{"path": str(n), "problem": problem, "sha256": "1"} for n, problem in enumerate(problems)]
+    found = {"files": files, "verdict": {"files": [{"path": "x", "first": one, "second": two} for one, two in pairs]}}
+    assert said in views.files_in_words(found)
 
 
 def test_no_text_of_a_table_is_a_formula() -> None:

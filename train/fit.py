@@ -176,9 +176,9 @@ def _summary(found: Predictions, recipe: Recipe) -> dict[str, Any]:
 def _guarded(run: Run) -> Iterator[None]:
     """Train a run once at a time, and tell how to go on when it is interrupted."""
     again = f"Continue with: python -m train fit --resume {run.name}"
-    lock = FileLock(run.path / "checkpoints" / "lock", blocking=False)
+    lock = FileLock(run.lock, timeout=1)  # a page that asks who has it holds it for a moment
     try:
-        (run.path / "checkpoints").mkdir(exist_ok=True)
+        run.lock.parent.mkdir(exist_ok=True)
         with lock:
             yield
     except Timeout:

@@ -48,8 +48,13 @@ def test_an_answer_names_every_label_that_is_likely_enough(least: float, said: s
     named = confidence.named(np.array([0.1, 0.6, 0.3]), LABELS, known(least), 0.9)
     html = MarkdownIt().render(confidence.answer(named))
     assert html == f"<p>{said.replace('<', '&lt;').replace('>', '&gt;')}</p>\n"
-    assert ("must name each" in confidence.meaning(len(named), 0.9)) == ("Not sure" in said)
+    assert ("must name" in confidence.meaning(len(named), 0.9)) == ("Not sure" in said)
     assert "90%" in confidence.meaning(len(named), 0.9)
+
+
+@pytest.mark.parametrize(("n", "said"), [(3, "a, b or c"), (4, "a, b, c or 1 other"), (6, "a, b, c or 3 others")])
+def test_a_headline_names_few_labels(n: int, said: str) -> None:
+    assert confidence.answer(list("abcdef"[:n])) == f"Not sure: {said}"
 
 
 def test_without_a_record_the_likeliest_label_is_the_answer() -> None:

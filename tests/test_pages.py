@@ -145,7 +145,7 @@ def test_the_coverage_that_the_link_asks_for_moves_the_answer(run: Run, monkeypa
     app = page("Classify", model=run.name, coverage="95%")
     app.text_area(key="text").input("a lovely film").run()
     assert re.fullmatch("Not sure: (negative or positive|positive or negative)", app.header[0].value)
-    assert "must name each of these" in app.header[0].help
+    assert "must name 2" in app.header[0].help
     app.button_group(key="coverage").set_value(0.8).run()
     assert app.header[0].value in run.record.labels
 

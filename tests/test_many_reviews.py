@@ -125,6 +125,21 @@ def test_what_is_no_file_of_reviews_is_said_so(run: Run, name: str, content: byt
     assert message in app.error[0].value.replace("\\", "")
 
 
+@pytest.mark.parametrize("way", ["Upload a file", "Paste lines"])
+def test_nothing_to_read_is_said_so(run: Run, way: str) -> None:
+    app = page("Many_reviews", model=run.name, **{"from": way})
+    button(app, "Read them").click().run()
+    assert "There is nothing to read yet" in app.error[0].value
+
+
+def test_pasted_pairs_are_told_by_a_tab(run: Run, of_pairs: str) -> None:
+    app = page("Many_reviews", model=of_pairs, **{"from": "Paste lines"})
+    app.text_area(key="lines").input("a lovely film\ta dull book\na film").run()
+    app = read(app)
+    assert app.dataframe[1].value["Second text"].tolist() == ["a dull book"]
+    assert "Row 2 was left out: no tab between two texts" in words(app)
+
+
 def test_too_many_rows_are_said_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_ROWS", 100)
     app = uploaded(run, "a.csv", csv(ROWS))

@@ -32,7 +32,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.stream
 	@echo 'These take a data set of yours: python -m bench.generalise imdb.parquet; python -m bench.memory mrpc.parquet'
-	@echo 'These take a run of yours: python -m bench.trust RUN; python -m bench.warm RUN'
+	@echo 'These take a run of yours: python -m bench.trust RUN; python -m bench.warm RUN; python -m bench.confidence RUN'
 
 # PyPI knows a build without CUDA under the plain version, its own index as +cpu: the file names the first.
 pins: $(VENV)/.supply

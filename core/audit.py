@@ -71,6 +71,14 @@ def leaked_ids(splits: Splits) -> dict[str, list[str]]:
     return leaked
 
 
+def conflicting(splits: Splits) -> dict[str, "pd.Series[bool]"]:
+    """By split, whether each row's text has another label elsewhere in the data, in whichever split."""
+    keys = pd.concat({name: normalised(frame) for name, frame in splits.items()})
+    labels = pd.concat({name: frame["label"] for name, frame in splits.items()})
+    clash = labels.groupby(keys).transform("nunique") > 1
+    return {name: clash[name] for name in splits}
+
+
 def measured(record: Record) -> dict[str, Predictions]:
     """The predictions that the figures in metrics.json follow from: each split's, and those without leaked texts.
 

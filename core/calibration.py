@@ -3,6 +3,8 @@
 It moves no decision. C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
@@ -50,8 +52,13 @@ def probabilities(logits: npt.ArrayLike, temperature: float) -> npt.NDArray[np.f
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
 
 
+def at(found: Predictions, temperature: float) -> Predictions:
+    """The predictions with calibrated logits."""
+    return replace(found, logits=found.logits / temperature)
+
+
 def error(found: Predictions, temperature: float = 1.0) -> float:
     """The expected calibration error at a temperature; at 1 it is the model's own."""
-    value = expected_calibration_error(Outcome.of_logits(found.logits / temperature, found.label))
+    value = expected_calibration_error(Outcome.of_logits(at(found, temperature).logits, found.label))
     assert value is not None  # there are logits
     return value

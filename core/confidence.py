@@ -17,6 +17,8 @@ from core.wording import as_markdown, figure
 COVERAGES = (0.8, 0.9, 0.95)
 """What a reader can ask for."""
 USUAL = 0.9
+HEADLINE = 3
+"""Labels that a headline names one by one; the bars show all."""
 NOT_CALIBRATED = (
     "These are the model's own probabilities. They are not calibrated, and nothing says when it is not sure: there is "
     "no evaluation by Verdict that can be read."
@@ -62,10 +64,12 @@ def named(
 
 def answer(named: Sequence[str]) -> str:
     """The named labels as a headline, in Markdown: the one, or that the model is not sure."""
-    first, *others = [as_markdown(name) for name in named]
-    if not others:
-        return first
-    return f"Not sure: {', '.join([first, *others[:-1]])} or {others[-1]}"
+    shown = [as_markdown(name) for name in named[:HEADLINE]]
+    if (more := len(named) - HEADLINE) > 0:
+        shown.append(f"{more} other{'s' if more > 1 else ''}")
+    if len(shown) == 1:
+        return shown[0]
+    return f"Not sure: {', '.join(shown[:-1])} or {shown[-1]}"
 
 
 def meaning(n_named: int, coverage: float) -> str:
@@ -73,8 +77,8 @@ def meaning(n_named: int, coverage: float) -> str:
     asked = asked_for(coverage)
     if n_named > 1:
         return (
-            f"For answers to hold the true label of {asked} of all texts, this one must name each of these: none is "
-            "unlikely enough to be left out. The bars say how likely each is. (Split conformal prediction.)"
+            f"For answers to hold the true label of {asked} of all texts, this one must name {n_named}, those of the "
+            f"first {n_named} bars: none of them is unlikely enough to be left out. (Split conformal prediction.)"
         )
     return (
         "All other labels are so unlikely that they can be left out, and still answers hold the true label of "

@@ -1,7 +1,7 @@
 """Recipe -> splits: texts with labels, their fingerprints and hashes.
 
-A split is a data frame with columns `id` (str), `text` (str), `text_pair` (str, for pairs only) and `label` (int, the
-index in the recipe's labels).
+A split is a data frame with columns `id` (str), `text` (str), `text_pair` (str, for pairs only), `label` (int, the
+index in the recipe's labels), and those that the recipe groups examples by (str, empty where there is nothing).
 """
 
 import hashlib
@@ -123,6 +123,7 @@ def _examples(table: pd.DataFrame, used: Any, source: Data, labels: tuple[str, .
         "text": _strings(table, source.text),
         **({"text_pair": _strings(table, source.text_pair)} if source.text_pair else {}),
         "label": _label_indices(table[source.label], labels),
+        **{column: ["" if pd.isna(value) else str(value) for value in table[column]] for column in source.slices},
     }
     examples = pd.DataFrame(columns, index=table.index)
     if examples["id"].duplicated().any():

@@ -21,6 +21,8 @@ from core.predictions import Predictions
 
 ALPHA: Final = 0.05
 POWER: Final = 0.8
+KEPT: Final = 1000
+"""Flipped examples that a comparison names, those first of which both sides are the surest."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class Flips:
 
 
 @dataclass(frozen=True)
+class Flipped:
+    """An example that the two decide differently, and how sure each is of its own decision (0 to 1)."""
+
+    id: str
+    true: str
+    first: str
+    second: str
+    first_confidence: float
+    second_confidence: float
+
+
+@dataclass(frozen=True)
 class Paired:
     """What tells two sides apart; n = both + lost + won + neither."""
 
@@ -70,6 +84,8 @@ class Paired:
     """decided differently: lost, won, and from one wrong label to another"""
     flipped: tuple[Flips, ...]
     """the flips by direction, in the order of the labels: the confusion matrix of the difference"""
+    flipped_examples: tuple[Flipped, ...]
+    """KEPT of them at most"""
     max_probability_change: float
     p_value: float
     """exact McNemar test, two-sided"""
@@ -105,6 +121,7 @@ def compare(first: Predictions, second: Predictions, labels: Sequence[str]) -> P
         neither=int((~right & ~right_too).sum()),
         flips=int((first.decisions != second.decisions).sum()),
         flipped=_flipped(first, second, labels),
+        flipped_examples=_flipped_examples(first, second, labels),
         max_probability_change=float(np.abs(first.probabilities - second.probabilities).max()),
         p_value=exact_mcnemar(right, right_too),
         smallest_gap=smallest_gap(n),
@@ -147,6 +164,23 @@ def _flipped(first: Predictions, second: Predictions, labels: Sequence[str]) -> 
     return tuple(
         Flips(labels[true], labels[before], labels[after], int(n))
         for (true, before, after), n in zip(cells, counts, strict=True)
+    )
+
+
+def _flipped_examples(first: Predictions, second: Predictions, labels: Sequence[str]) -> tuple[Flipped, ...]:
+    rows = np.flatnonzero(first.decisions != second.decisions)
+    sure, sure_too = (each.probabilities.max(axis=1) for each in (first, second))
+    rows = rows[np.argsort(-np.minimum(sure, sure_too)[rows], kind="stable")][:KEPT]
+    return tuple(
+        Flipped(
+            id=str(first.id[row]),
+            true=labels[first.label[row]],
+            first=labels[first.decisions[row]],
+            second=labels[second.decisions[row]],
+            first_confidence=float(sure[row]),
+            second_confidence=float(sure_too[row]),
+        )
+        for row in rows
     )
 
 

@@ -26,6 +26,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 SOURCES = ("file", "hub", "url")
 """The kinds of source, each a key of the data section."""
+TAKEN = ("id", "text", "text_pair", "label", "conflict")
+"""Columns of examples that slices cannot be named after."""
 
 
 class _Section(BaseModel):
@@ -44,6 +46,10 @@ class Data(_Section):
     label: Name = Field("label", description="column of the label: its name, or its index in `labels`")
     id: str = Field("id", description="column that names an example; empty to number the rows")
     split: str = Field("split", description="column of a file that names its splits; empty: all of it is `train`")
+    slices: tuple[Name, ...] = Field(
+        (),
+        description="columns that examples are grouped by to see where the model fails; published even without texts",
+    )
     train: tuple[Name, ...] = Field(("train",), description="the source's splits that training is taken from")
     validation: str | Share = Field("validation", description="a split of the source, or a share carved from `train`")
     test: str | Share = Field("test", description="a split of the source, or a share carved from `train`")
@@ -59,6 +65,8 @@ class Data(_Section):
             raise ValueError(f"must have exactly one of {', '.join(SOURCES)}; it has {' and '.join(given) or 'none'}")
         if self.url and "{label}" not in self.url:
             raise ValueError("url must have {label} in it, where each label's name goes")
+        if taken := sorted({*self.slices} & {*TAKEN}):
+            raise ValueError(f"slices must not name {', '.join(taken)}: rename the column, these have a meaning here")
         if "@" in urlsplit(self.url).netloc:
             raise ValueError("url must not hold a user or a password: recipes are stored and published")
         return self
@@ -80,6 +88,9 @@ class Training(_Section):
     patience: Count = Field(2, description="stop after so many epochs without a lower validation loss")
     dropout: Fraction = Field(0.1, description="share of hidden units dropped while training")
     attention_dropout: Fraction = Field(0.1, description="share of attention weights dropped while training")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0, description="share of the training target that is spread evenly over all labels"
+    )
     average: Share | Literal[0] = Field(
         0, description="share of a running average of the weights kept each step; 0: none"
     )

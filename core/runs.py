@@ -4,6 +4,7 @@ A `Record` reads an evaluation, whether in a run directory or in a publication's
 same files. A `Run` is a run directory: its record, its model, and what became of it on the Hub.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -13,6 +14,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from core import predictions
 from core import recipe as recipes
@@ -70,6 +75,22 @@ class Record:
         """The split's stored predictions."""
         return predictions.load(self.folder / "predictions" / f"{split}.parquet")
 
+    def slices(self, split: str = "test") -> pd.DataFrame | None:
+        """What examples are grouped by, indexed by id: `conflict` (bool) and the recipe's own columns (str).
+
+        None for a record of before this was kept.
+        """
+        path = self.folder / "slices" / f"{split}.parquet"
+        if not path.is_file():
+            return None
+        try:
+            frame: pd.DataFrame = pq.read_table(path).to_pandas(ignore_metadata=True)
+            return frame.set_index("id")
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise RunError(
+                f"slices/{path.name} is damaged ({type(error).__name__}): restore it from a copy or train again."
+            ) from error
+
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         return _object(_read(path), path)
@@ -102,6 +123,23 @@ class Run:
         return (self.path / "metrics.json").is_file()
 
     @property
+    def lock(self) -> Path:
+        """The file that whoever trains the run has locked."""
+        return self.path / "checkpoints" / "lock"
+
+    @property
+    def in_work(self) -> bool:
+        """Whether a process on this machine trains or measures the run at this moment."""
+        try:
+            with self.lock.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go as the file is closed
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # no such file, or a file system without locks
+        return False
+
+    @property
     def publications(self) -> list[dict[str, str]]:
         """Where the run was published: repo, commit, when; oldest first."""
         return _lines(self.path / "publications.jsonl")
@@ -123,6 +161,11 @@ class Run:
     def write_predictions(self, split: str, found: Predictions) -> None:
         """Store a split's predictions."""
         write_atomically(self._unfinished(f"predictions/{split}.parquet"), found.save)
+
+    def write_slices(self, split: str, found: pd.DataFrame) -> None:
+        """Store what a split's examples are grouped by: `id`, `conflict` and the recipe's own columns."""
+        path = self._unfinished(f"slices/{split}.parquet")
+        write_atomically(path, lambda temporary: found.to_parquet(temporary, index=False))
 
     def log(self, entry: dict[str, Any]) -> None:
         """Append an entry to the history."""

@@ -31,6 +31,7 @@ def read(source: Data, labels: tuple[str, ...]) -> pd.DataFrame:
     table = READERS[_kind(source)](source, labels).reset_index(drop=True)
     wanted = [source.text, source.label, *filter(None, [source.text_pair])]
     wanted += [source.split] if source.file and source.split else []
+    wanted += source.slices
     wanted += [] if source.id in ("", ID) else [source.id]  # one that was asked for is never replaced by row numbers
     if missing := [column for column in wanted if column not in table.columns]:
         there = ", ".join(str(column) for column in table.columns if column != SPLIT)

@@ -23,3 +23,9 @@ def label_colours(n: int) -> list[str]:
 def shades() -> list[str]:
     """A ramp from nothing to much, light to dark."""
     return list(settings()["chartSequentialColors"])
+
+
+def tint(colour: str) -> str:
+    """The colour (`#RRGGBB`) mixed with two parts of white: dark letters can be read on it in both themes."""
+    parts = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return "#" + "".join(f"{(part + 2 * 255) // 3:02X}" for part in parts)

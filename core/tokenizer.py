@@ -33,7 +33,7 @@ class Tokens:
         """(n,) tokens that are read."""
         return np.array([len(each) for each in self.ids], dtype=np.int64)
 
-    def batch(self, rows: Sequence[int]) -> Batch:
+    def batch(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Batch:
         """Some of the texts, padded to the longest of them."""
         longest = max(len(self.ids[row]) for row in rows)
         found = {
@@ -97,7 +97,7 @@ class Tokenizer:
     def unknown(self, text: str) -> float:
         """Share of the read tokens of a text that the model has no entry for (emoji, foreign scripts): 0 to 1."""
         ids = self._cut.encode(readable(text), add_special_tokens=False).ids
-        return ids.count(self._unknown) / len(ids) if ids else 1.0
+        return sum(each == self._unknown for each in ids) / len(ids) if ids else 1.0
 
     def _id(self, token: Any) -> int | None:
         """The id of a token as tokenizer_config.json names it."""

@@ -1,7 +1,7 @@
 """What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
 import os
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,16 +10,29 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from core import asking, confidence, evidence, hub, integrity, predictor, revisions, runs, texts, verdict, views, watch
+from core import (
+    asking,
+    calibration,
+    confidence,
+    hub,
+    integrity,
+    predictor,
+    revisions,
+    runs,
+    texts,
+    threshold,
+    verdict,
+    watch,
+)
 from core.confidence import Confidence
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
 from core.hub import Publication
+from core.predictions import Predictions
 from core.predictor import Predictor
 from core.recipe import Recipe
 from core.revisions import Revision
 from core.runs import Run
-from core.verdict import Kind
-from core.wording import as_markdown
+from core.wording import as_cell, as_markdown
 
 Model = Run | Publication
 T = TypeVar("T")
@@ -31,13 +44,6 @@ There is no model to show yet.
 - **Or show one from the Hub**: start the app with `VERDICT_MODELS=user/name@commit`, or type such a name above.
 """
 
-BANNERS = {
-    Kind.IDENTICAL: (st.success, ":material/verified:"),
-    Kind.DRIFT: (st.info, ":material/approval:"),
-    Kind.DECISIONS_CHANGED: (st.warning, ":material/rule:"),
-    Kind.DIFFERENT: (st.error, ":material/gpp_bad:"),
-    Kind.UNVERIFIABLE: (st.error, ":material/help:"),
-}
 LARGEST_PICTURE = 20_000_000
 """Pixels."""
 
@@ -76,7 +82,7 @@ def pick() -> Model | None:
 
     Raises VerdictError when the model cannot be had.
     """
-    options = _options()
+    options = offered()
     if asked := st.query_params.get("model"):  # a link, or the browser's back
         st.session_state[_CHOSEN] = asked
     chosen = st.session_state.setdefault(_CHOSEN, options[0] if options else None)
@@ -99,6 +105,32 @@ def pick() -> Model | None:
     if model.name in _unconfirmed():
         st.fragment(_say_unconfirmed, run_every=watch.AGAIN)(model.name)
     return model
+
+
+def in_url(widget: Callable[..., Any], label: str, options: Collection[str], key: str, **more: Any) -> Any:
+    """A widget of one choice (`selectbox`, …) or of several (`multiselect`) whose value lives in the URL alone.
+
+    Any view can be shared by its link, and the browser's back undoes a choice: of widgets that are bound to the URL
+    Streamlit changes it in place, and back passes over them. `default` is what a URL without the choice means.
+    """
+    default = more.pop("default", None)
+    asked = [value for value in st.query_params.get_all(key) if value in options]
+    st.session_state[key] = asked if widget is st.multiselect else next(iter(asked), default)
+    if widget is st.selectbox and default is None:
+        more["index"] = None
+    return widget(label, options, key=key, on_change=_take_over, args=(key,), **more)
+
+
+def _take_over(key: str) -> None:
+    if chosen := st.session_state[key]:
+        st.query_params[key] = chosen
+    else:
+        st.query_params.pop(key, None)
+
+
+def choose(name: str) -> None:
+    """Choose a model for the reader; before `pick`."""
+    st.session_state[_CHOSEN] = st.query_params["model"] = name
 
 
 def _take_choice() -> None:
@@ -153,13 +185,45 @@ def remember(name: str, of: Hashable, make: Callable[[], T]) -> T:
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner="Reading the texts")
+@st.cache_resource(max_entries=8, ttl=1800, show_spinner="Reading the texts")
 def load_texts(name: str, split: str) -> pd.DataFrame | None:
-    """The texts behind a model's predictions; None where they cannot be had."""
+    """The texts behind a model's predictions; None where they cannot be had now. All who look share the one frame."""
     try:
         return texts.of_record(open_model(name).record, split)
-    except DataError:
+    except (DataError, HubError):
         return None
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the predictions")
+def load_predictions(name: str, split: str) -> Predictions:
+    """A model's stored predictions."""
+    return open_model(name).record.predictions(split)
+
+
+@st.cache_data(max_entries=256, show_spinner="Measuring at this threshold")
+def scores_at(name: str, split: str, at: float) -> dict[str, Any]:
+    """The split's entry as in metrics.json, with the second of two labels decided from probability `at` on."""
+    record = open_model(name).record
+    published: dict[str, Any] = record.metrics["splits"][split]
+    if at == threshold.USUAL or len(record.labels) != 2:
+        return published
+    found = load_predictions(name, split)
+    decisions = threshold.decide(found, calibration.of_record(record), at)
+    return threshold.summary(found, decisions, record.labels, published)
+
+
+def offer(table: pd.DataFrame, name: str) -> None:
+    """A button that downloads the whole table as CSV, figures in full and texts such that no spreadsheet runs them."""
+    st.download_button(
+        "Download as CSV",
+        lambda: table.map(as_cell).to_csv(index=False).encode(),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=f"download-{name}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
 
 
 @st.cache_resource
@@ -175,20 +239,6 @@ def last_verification(name: str) -> dict[str, Any] | None:
     return verifications().get(name) or (stored[-1] if stored else None)
 
 
-def show_verdict(found: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub"), basis: str = "") -> None:
-    """A stored verdict on two `sides`: the conclusion, what it was compared with, the figures, the flips."""
-    box, icon = BANNERS[Kind(found["kind"])]
-    box(f"**{found['kind'].capitalize()}.** {as_markdown(found['sentence'])}", icon=icon)
-    if basis:
-        st.caption(as_markdown(basis))
-    if found["metrics"]:
-        st.dataframe(views.comparison(found, sides), hide_index=True, width="stretch", height="content")
-        st.caption(evidence.paragraph(found))
-    if len(flips := views.flips(found, sides)):
-        st.subheader("Flips", anchor=False)
-        st.dataframe(flips, hide_index=True, width="stretch")
-
-
 @st.cache_data(ttl=300, max_entries=16, show_spinner="Asking the Hub for the revisions")
 def load_revisions(repo: str) -> list[Revision]:
     """The repo's revisions, as they were at most five minutes ago."""
@@ -199,6 +249,12 @@ def load_revisions(repo: str) -> list[Revision]:
 def compare_revisions(repo: str, first: str, second: str) -> dict[str, Any]:
     """The verdict on two commits of a repo, as stored in verifications."""
     return verdict.between(_publication(repo, first).record, _publication(repo, second).record).to_json()
+
+
+def table(frame: pd.DataFrame) -> None:
+    """A table as high as its rows, without their numbers; of many columns the first stays in sight and is readable."""
+    wide = {frame.columns[0]: st.column_config.Column(pinned=True, width=150)} if len(frame.columns) > 2 else None
+    st.dataframe(frame, hide_index=True, width="stretch", height="content", column_config=wide)
 
 
 def card(model: Model) -> str:
@@ -239,8 +295,8 @@ def names_on_hub(model: Model) -> list[str]:
     return list(dict.fromkeys(f"{p['repo']}@{p['commit']}" for p in reversed(model.publications)))
 
 
-def _options() -> list[str]:
-    """Configured models first, then the newest complete runs, then where those were published."""
+def offered() -> list[str]:
+    """The models to choose from: configured ones, then the newest complete runs, then where those were published."""
     configured = [name.strip() for name in os.environ.get("VERDICT_MODELS", "").split(",") if name.strip()]
     complete = [run for run in runs.every() if run.complete]
     published = [name for run in complete for name in _published(run)]

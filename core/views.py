@@ -30,9 +30,6 @@ _FENCED_OR_PICTURE = re.compile(
 CELL = "cell"
 """Name of the confusion matrix's selection."""
 
-STEPS_SHOWN = 1000
-"""A line of more steps than this is no clearer for them."""
-
 FOUND_MORE = {
     "near_duplicates": "texts that nearly repeat another",
     "near_leaks": "texts that nearly stand in the other",
@@ -40,6 +37,9 @@ FOUND_MORE = {
     "empty": "empty texts",
 }
 """Findings of the audit that are shown only where there are any."""
+
+AS_PUBLISHED, SAME, NOT_COMPARED = "as published", "the same", "–"
+"""What `files` says of a file that is as it should be, and of one that was not compared."""
 
 BASELINES = {"tfidf": "TF-IDF with logistic regression", "majority": "Always the commonest label"}
 
@@ -93,23 +93,13 @@ def confusion(split: Mapping[str, Any], labels: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def cell_examples(
-    found: Predictions, texts: pd.DataFrame | None, labels: Sequence[str], true: str, decided: str
-) -> pd.DataFrame:
-    """The examples of a confusion cell, most confident first: id, confidence, text where it can be had."""
-    rows = np.flatnonzero((found.label == labels.index(true)) & (found.decisions == labels.index(decided)))
-    rows = rows[np.argsort(-found.probabilities[rows].max(axis=1), kind="stable")]
-    shown = pd.DataFrame({"id": found.id[rows], "confidence": found.probabilities[rows].max(axis=1)})
-    if texts is None:
-        return shown
-    columns = [column for column in ("text", "text_pair") if column in texts]
-    return shown.join(texts[columns], on="id")
+def clicked(event: Mapping[str, Any]) -> tuple[str | None, str | None] | None:
+    """The labels (true, decided) that a selection on the confusion matrix holds; None when it was cleared.
 
-
-def clicked(event: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The cell (true, decided) that a selection on the confusion matrix holds; None when it was cleared."""
+    Of the name of a row or a column, the other label is None.
+    """
     cells = event.get("selection", {}).get(CELL) or []
-    return (cells[0]["true"], cells[0]["decided"]) if cells else None
+    return (cells[0]["true"] or None, cells[0]["decided"] or None) if cells else None
 
 
 def per_class(split: Mapping[str, Any]) -> pd.DataFrame:
@@ -117,6 +107,11 @@ def per_class(split: Mapping[str, Any]) -> pd.DataFrame:
     rows = split["per_class"]
     figures = {name.capitalize(): [figure(row[name]) for row in rows] for name in ("precision", "recall", "f1")}
     return _table({"Label": [row["label"] for row in rows], **figures, "Examples": [row["n"] for row in rows]})
+
+
+def class_table(split: Mapping[str, Any]) -> pd.DataFrame:
+    """The same with figures in full: label, precision, recall, f1, n."""
+    return pd.DataFrame(split["per_class"])
 
 
 def bars(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
@@ -159,54 +154,6 @@ def _run_scores(run: Run) -> dict[str, str]:
         "Minutes": figure(cost["train_seconds"] / 60),
         "Tokens per second": f"{cost['tokens_per_second']:,.0f}",
     }
-
-
-def curves(history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The history in long form: epoch, series (training loss, validation loss, validation accuracy, …), value."""
-    rows = []
-    for entry in history:
-        if entry["kind"] == "step":
-            rows.append({"epoch": entry["epoch"], "series": "training loss", "value": entry["loss"]})
-        else:
-            scores_at = {key: value for key, value in entry.items() if key.startswith("validation_")}
-            rows += [
-                {"epoch": entry["epoch"], "series": key.replace("_", " "), "value": value}
-                for key, value in scores_at.items()
-            ]
-    return pd.DataFrame(rows, columns=["epoch", "series", "value"])
-
-
-def curve_groups(points: pd.DataFrame) -> dict[str, list[str]]:
-    """Which series of `curves` go into one chart, by its title."""
-    there = set(points["series"])
-    groups = {"Loss": ["training loss", "validation loss"]}
-    groups["Validation scores"] = sorted(name for name in there if name.startswith("validation") and "loss" not in name)
-    present = {title: [name for name in names if name in there] for title, names in groups.items()}
-    return {title: names for title, names in present.items() if names}
-
-
-def training_loss(points: pd.DataFrame) -> pd.DataFrame:
-    """The training loss of `curves`: epoch, value, and `smooth`, the mean of a step's surroundings (a 15th of all).
-
-    Steps beyond STEPS_SHOWN are shown in groups, by their means.
-    """
-    line = points.loc[points["series"] == "training loss", ["epoch", "value"]].reset_index(drop=True)
-    size = max(1, -(-len(line) // STEPS_SHOWN))
-    grouped = line.groupby(line.index // size).mean()
-    grouped["smooth"] = grouped["value"].rolling(max(1, len(grouped) // 15), center=True, min_periods=1).mean()
-    return grouped
-
-
-def by_epoch(points: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The rows of `curves` of some series, with `title`: how a chart names the series."""
-    rows = points[points["series"].isin(names)].reset_index(drop=True)
-    return rows.assign(title=[_title(name) for name in rows["series"]])
-
-
-def _title(series: str) -> str:
-    """`F1 (macro)` for `validation f1 macro`."""
-    name = series.removeprefix("validation ").replace(" ", "_")
-    return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 
 def class_scores(split: Mapping[str, Any]) -> pd.DataFrame:
@@ -280,7 +227,7 @@ def files(verification: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "File": each["path"],
-            "State": each["problem"] or "as published",
+            "State": each["problem"] or AS_PUBLISHED,
             "As measured": _measured(each, measured),
             "SHA-256": each["sha256"] or "not here",
         }
@@ -289,37 +236,37 @@ def files(verification: Mapping[str, Any]) -> pd.DataFrame:
     return _table(rows, ["File", "State", "As measured", "SHA-256"])
 
 
+def remarkable_files(listed: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `files` that have a problem, or another hash than was measured."""
+    return listed[(listed["State"] != AS_PUBLISHED) | ~listed["As measured"].isin([SAME, NOT_COMPARED])]
+
+
+def files_in_words(verification: Mapping[str, Any]) -> str:
+    """Whether a verification's files are those that were published, and those that were measured."""
+    listed, pairs = verification["files"], verification["verdict"].get("files", ())
+    bad, other = sum(bool(each["problem"]) for each in listed), sum(each["first"] != each["second"] for each in pairs)
+    if not listed:
+        return "No file was looked at: the repo was refused as the Hub lists it."
+    if bad:
+        return f"{bad:,} of {len(listed):,} files {'is' if bad == 1 else 'are'} not as published."
+    said = f"All {len(listed):,} files are as published."
+    if not pairs:
+        return said
+    compared = f"{other:,} of {len(pairs):,} differ from" if other else f"all {len(pairs):,} that were compared are"
+    return f"{said[:-1]}; {compared} those that were measured."
+
+
 def _measured(file: Mapping[str, Any], measured: Mapping[str, str | None]) -> str:
     if file["path"] not in measured:
-        return "–"
+        return NOT_COMPARED
     there = measured[file["path"]]
-    return "the same" if there == file["sha256"] else there or "not there"
+    return SAME if there == file["sha256"] else there or "not there"
 
 
 def settings(recipe: Recipe) -> pd.DataFrame:
     """The recipe's keys and values, dotted, as text."""
     flat = recipes.flat(recipe)
-    return _table({"Setting": flat.keys(), "Value": [_plain(value) for value in flat.values()]})
-
-
-def environment(found: Mapping[str, Any]) -> pd.DataFrame:
-    """What a run was made with, as names and text."""
-    versions = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
-    code = found.get("code") or {}
-    commit = code.get("commit", "not recorded") + (" with changes" if code.get("dirty") else "")
-    cost = found["cost"]
-    rows = {
-        "Processor": f"{found['processor']}, {found['threads']} threads, {found['cpu_capability']}",
-        "Device": found["device"],
-        "Python": found["python"],
-        "Packages": versions,
-        "Code": commit,
-        "Seed": str(found["seed"]),
-        "Training time": f"{cost['train_seconds'] / 60:.1f} minutes, {figure(cost['epochs'])} epochs",
-        "Throughput": f"{cost['tokens_per_second']:,.0f} tokens per second",
-        "Peak memory": f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
-    }
-    return _table({"What": rows.keys(), "Value": rows.values()})
+    return _table({"Setting": flat.keys(), "Value": [plain(value) for value in flat.values()]})
 
 
 def audit(data: Mapping[str, Any]) -> pd.DataFrame:
@@ -363,7 +310,8 @@ def _table(cells: Any, columns: list[str] | None = None) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=columns).map(as_cell)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A value of a recipe as text."""
     if isinstance(value, list | tuple):
         short = len(value) < 10 and not any(isinstance(each, Mapping) for each in value)
         return ", ".join(map(str, value)) if short else f"{len(value)} entries"

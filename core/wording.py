@@ -70,6 +70,36 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
+def duration(seconds: float) -> str:
+    """`45 s`, `12.8 min`, `2.40 h`."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    return f"{figure(seconds / 60)} min" if seconds < 3600 else f"{figure(seconds / 3600)} h"
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Names of models as charts and tables have room for: of a run its recipe, with the end of its id where need be.
+
+    `mrpc` for `mrpc/20261121-165210-344b`, or `mrpc 344b` beside another run of it; `demo/x@c0ffee1` for a publication.
+    """
+    recipes = [name.partition("/")[0] for name in names if "@" not in name]
+    short = {
+        name: _short_commit(name) if "@" in name else _short_run(name, alone=recipes.count(name.partition("/")[0]) == 1)
+        for name in names
+    }
+    return {name: each if list(short.values()).count(each) == 1 else name for name, each in short.items()}
+
+
+def _short_run(name: str, *, alone: bool) -> str:
+    recipe, _, identifier = name.partition("/")
+    return recipe if alone else f"{recipe} {identifier.rpartition('-')[2]}"
+
+
+def _short_commit(name: str) -> str:
+    repo, _, commit = name.partition("@")
+    return f"{repo}@{commit[:7]}"
+
+
 def when(stamp: str | datetime) -> str:
     """`21 November 2026, 06:52 UTC`, from a time that knows its zone, or from ISO 8601."""
     moment = (datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp).astimezone(UTC)
@@ -140,8 +170,8 @@ def _points(change: float) -> str:
 
 
 def beside(row: Mapping[str, Any]) -> str:
-    """A score's interval and baselines: `0.907 to 0.956 · TF-IDF 0.84 · majority 0.5`."""
-    return f"{interval(row)} · TF-IDF {figure(row['tfidf'])} · majority {figure(row['majority'])}"
+    """A score's interval and baselines, each on a line: `0.907 to 0.956`, `TF-IDF 0.84`, `majority 0.5`."""
+    return f"{interval(row)}  \nTF-IDF {figure(row['tfidf'])}  \nmajority {figure(row['majority'])}"
 
 
 def leaks(splits: Mapping[str, Mapping[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core import charts, hub, revisions, ui, wording
+from core import agreement, charts, hub, revisions, ui, wording
 from core.revisions import Revision
 
 ui.start("Revisions", "How did the model on the Hub change from commit to commit?")
@@ -23,9 +23,14 @@ def comparison(repo: str, scored: list[Revision]) -> None:
         each.commit: " · ".join([each.commit[:7], each.title, *(each.tags or [revisions.UNTAGGED])]) for each in scored
     }
     left, right = st.columns(2)
-    first = left.selectbox("Earlier", titles, index=1, format_func=titles.__getitem__, key="earlier")
-    second = right.selectbox("Later", titles, index=0, format_func=titles.__getitem__, key="later")
-    ui.show_verdict(ui.compare_revisions(repo, first, second), ("Earlier", "Later"))
+    newest, before = list(titles)[:2]
+    first = ui.in_url(left.selectbox, "Earlier", titles, "earlier", default=before, format_func=titles.__getitem__)
+    second = ui.in_url(right.selectbox, "Later", titles, "later", default=newest, format_func=titles.__getitem__)
+    sides = ("Earlier", "Later")
+    verdict = ui.compare_revisions(repo, first, second)
+    agreement.show_verdict(verdict)
+    agreement.show_figures(verdict, sides)
+    agreement.show_flips(verdict, f"{repo}@{second}", sides)
 
 
 with ui.errors():

@@ -98,6 +98,16 @@ def test_texts_of_nothing_are_counted(text: str, empty: int) -> None:
     assert audit.audit(dict.fromkeys(SPLITS, pairs), LABELS)["empty"]["test"] == 2 * empty
 
 
+def test_rows_with_another_label_anywhere_are_told_by_split() -> None:
+    splits = {
+        "train": frame(("1", "a film", 1), ("2", "dull", 0), ("3", "dull", 0)),
+        "validation": frame(("4", "A  Film", 1), ("5", "new", 1), ("6", "new", 0)),
+        "test": frame(("7", "a film", 0), ("8", "dull", 0), ("9", "other", 1)),
+    }
+    found = {name: rows.tolist() for name, rows in audit.conflicting(splits).items()}
+    assert found == {"train": [True, False, False], "validation": [True, True, True], "test": [True, False, False]}
+
+
 def words(n: int, seed: int) -> list[str]:
     rng = random.Random(seed)
     return ["".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(n)]

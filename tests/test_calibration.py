@@ -1,12 +1,16 @@
 """A temperature undoes the over-confidence that was put in, moves no decision, and is stored with the run."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from core import calibration
+from core.errors import RunError
 from core.predictions import Predictions
-from core.runs import Run
+from core.runs import Record, Run
 
 
 def drawn(n: int = 4000, k: int = 3, too_sure: float = 1.0, seed: int = 0) -> Predictions:
@@ -42,3 +46,10 @@ def test_a_run_stores_its_temperature(run: Run) -> None:
     assert calibration.of_record(run.record) == run.record.metrics["temperature"]
     del run.record.metrics["temperature"]  # a run from before it was stored
     assert calibration.of_record(run.record) == fitted
+
+
+@pytest.mark.parametrize("stored", [0, -1.0, "nan", "inf"])
+def test_what_is_no_temperature_is_refused(run: Run, tmp_path: Path, stored: object) -> None:
+    (tmp_path / "metrics.json").write_text(json.dumps(run.record.metrics | {"temperature": stored}))
+    with pytest.raises(RunError, match="is no temperature"):
+        calibration.of_record(Record(tmp_path))

@@ -1,5 +1,6 @@
 """Model cards: every figure follows from the predictions, and nothing in a recipe becomes markup."""
 
+import ast
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from core import card, hub, wording
 from core import recipe as recipes
 from core.files import write_json
 from core.metrics import METRICS
+from core.recipe import Example
 from core.runs import Record, Run
 from tests.test_metrics import by_scikit_learn
 
@@ -193,7 +195,7 @@ def test_names_are_shown_as_they_are(run: Run, tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("key", ["intended_use", "limits", "dataset", "examples"])
 @pytest.mark.parametrize("words", [FENCE, FENCE.replace("\n", "\r"), FENCE.replace("```", "~~~~")])
 def test_no_text_of_a_recipe_leaves_its_place(run: Run, tmp_path: Path, key: str, words: str) -> None:
-    record = renamed(run, tmp_path, ["a", "b"], **{key: (words,) if key == "examples" else words})
+    record = renamed(run, tmp_path, ["a", "b"], **{key: (Example(text=words),) if key == "examples" else words})
     html = rendered(card.render(record, record.metrics))
     assert "<script" not in html
     assert "evil" not in "".join(re.findall(r'(?:href|src)="([^"]*)"', html))
@@ -204,13 +206,20 @@ def test_no_text_of_a_recipe_leaves_its_place(run: Run, tmp_path: Path, key: str
 
 @pytest.mark.parametrize("example", ['say "hi"', "back\\slash", "two\nlines", "tab\t", "'''", '"""', "ü 🎬", "\\"])
 def test_the_cards_code_runs_for_any_example(run: Run, tmp_path: Path, example: str) -> None:
-    record = renamed(run, tmp_path, ["a", "b"], examples=(example,))
+    record = renamed(run, tmp_path, ["a", "b"], examples=(Example(text=example),))
     code = re.search(r"```python\n(.*?)```", card.render(record, record.metrics), re.DOTALL)
     assert code
     seen: list[str] = []
     call = [line for line in code[1].splitlines() if line.startswith("classify(")]
     exec("\n".join(call), {"classify": lambda text, **how: seen.append(text)})
     assert [text.split() for text in seen] == [example.split()]
+
+
+def test_the_cards_code_gives_a_pair_as_a_pair(run: Run, tmp_path: Path) -> None:
+    record = renamed(run, tmp_path, ["a", "b"], examples=(Example(text="one", text_pair='say "two"'),))
+    call = re.search(r"^classify\((.*), top_k", card.render(record, record.metrics), re.MULTILINE)
+    assert call
+    assert ast.literal_eval(call[1]) == {"text": "one", "text_pair": 'say "two"'}
 
 
 @pytest.mark.parametrize("allowed", [True, False])

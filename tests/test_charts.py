@@ -1,12 +1,10 @@
 """Charts: valid specifications, colours that stay, and pictures."""
 
-import struct
 from itertools import permutations
 from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 import pytest
 
 from core import charts, theme, views
@@ -43,125 +41,11 @@ def test_confidence_bars_are_valid_for_any_number_of_labels(k: int) -> None:
     assert found["bar"]["y"]["sort"] is None
 
 
-def matrix(k: int) -> Any:
-    counts = np.random.default_rng(k).integers(0, 50, (k, k))
-    return views.confusion({"confusion": counts.tolist()}, [f"label {n}" for n in range(k)])
-
-
-@pytest.mark.parametrize("k", [2, 8])
-@pytest.mark.parametrize("by_row", [True, False])
-@pytest.mark.parametrize("clickable", [True, False])
-def test_a_confusion_matrix_is_valid_and_clickable_where_asked(k: int, by_row: bool, clickable: bool) -> None:
-    chart = charts.confusion_matrix(matrix(k), by_row=by_row, clickable=clickable)
-    spec = chart.to_dict(validate=True)
-    assert [each["name"] for each in spec.get("params", [])] == ([views.CELL] if clickable else [])
-    assert set(marks(chart)) == {"rect", "text"}
-    assert marks(chart)["rect"]["y"]["sort"] == [f"label {n}" for n in range(k)]
-
-
-@pytest.mark.parametrize("by_row", [True, False])
-def test_a_confusion_matrix_writes_shares_or_counts(by_row: bool) -> None:
-    spec = charts.confusion_matrix(matrix(2), by_row=by_row).to_dict()
-    (rows,) = spec["datasets"].values()
-    expected = [f"{row['share']:.0%}" if by_row else str(row["count"]) for row in rows]
-    assert [row["shown"] for row in rows] == expected
-
-
-@pytest.mark.parametrize("k", [2, 8])
-def test_a_picture_is_a_png_of_twice_the_width(k: int) -> None:
-    chart = charts.confusion_matrix(matrix(k), by_row=False, clickable=False)
-    png = charts.to_png(chart, width=300)
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack(">II", png[16:24])
-    assert width >= 600
-    assert height >= 2 * 44 * k
-    assert len(png) > 5_000
-
-
 @pytest.mark.parametrize("name", ["confusion", "loss", "metrics", "per_class", "reliability"])
 def test_a_runs_pictures_are_pngs(run: Run, name: str) -> None:
     png = (run.path / "pictures" / f"{name}.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert len(png) > 5_000
-
-
-def test_no_series_is_named_in_html() -> None:
-    name = 'validation <a href="http://evil">x</a>'
-    points = pd.DataFrame({"epoch": [1, 2], "series": [name] * 2, "value": [0.5, 0.6]})
-    (line,) = charts.curves(points, [name], "Scores").data
-    assert line.name == "validation &lt;a href=&quot;http://evil&quot;&gt;x&lt;/a&gt;"
-
-
-def test_curves_are_one_line_a_series_in_fixed_colours(run: Run) -> None:
-    points = views.curves(run.record.history)
-    for title, series in views.curve_groups(points).items():
-        figure = charts.curves(points, series, title)
-        assert figure.layout.title.text == title
-        assert [line.name for line in figure.data] == series
-        assert [line.line.color for line in figure.data] == theme.label_colours(len(series))
-        for line in figure.data:
-            expected = points[points["series"] == line.name]
-            assert list(line.y) == list(expected["value"])
-            assert list(line.x) == list(expected["epoch"])
-
-
-def test_no_series_make_an_empty_figure() -> None:
-    assert not charts.curves(views.curves([]), [], "Nothing").data
-
-
-def points(epochs: int, steps: int) -> Any:
-    """Curves of so many epochs, with so many logged steps each."""
-    logged = [
-        {"kind": "step", "epoch": (1 + n) / max(1, steps), "loss": 1 / (1 + n)} for n in range(epochs * steps)
-    ] + [{"kind": "epoch", "epoch": float(n), "validation_loss": abs(n - 2) + 0.25} for n in range(1, epochs + 1)]
-    return views.curves(logged)
-
-
-def written(spec: dict[str, Any]) -> list[str]:
-    """The texts that a chart's text marks show, in drawing order."""
-    texts = []
-    for layer in spec["layer"]:
-        if layer["mark"]["type"] == "text":
-            rows = spec["datasets"][layer.get("data", spec.get("data"))["name"]]
-            texts += [str(row[layer["encoding"]["text"]["field"]]) for row in rows]
-    return texts
-
-
-@pytest.mark.parametrize(
-    ("epochs", "steps", "names"),
-    [
-        (3, 40, ["lowest 0.250", "training", "validation"]),
-        (1, 0, ["lowest 1.25", "validation"]),
-        (1, 1, ["lowest 1.25", "training", "validation"]),
-    ],
-)
-def test_losses_are_named_where_they_end(epochs: int, steps: int, names: list[str]) -> None:
-    spec = charts.losses(points(epochs, steps)).to_dict(validate=True)
-    assert written(spec) == names
-
-
-def test_a_loss_of_steps_alone_can_be_drawn() -> None:
-    steps = points(2, 10)[lambda rows: rows["series"] == "training loss"]
-    assert written(charts.losses(steps).to_dict(validate=True)) == ["training"]
-
-
-def test_scores_that_end_alike_have_names_that_do_not_overlap() -> None:
-    logged = [{"kind": "epoch", "epoch": 1.0, "validation_accuracy": 0.9, "validation_f1_macro": 0.9}]
-    names = ["validation accuracy", "validation f1 macro"]
-    spec = charts.epoch_scores(views.curves(logged), names).to_dict(validate=True)
-    assert written(spec) == ["Accuracy 0.900", "F1 (macro) 0.900"]
-    places = [rows[0]["value"] for rows in spec["datasets"].values() if "colour" in rows[0]]
-    low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    assert 280 * abs(places[0] - places[1]) / (high - low) > 13  # the height of the letters
-
-
-@pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [0.1, 0.9], [0.5], [3.0, 1.0, 2.9]])
-def test_labels_are_put_apart_in_their_order(values: list[float]) -> None:
-    places = charts._apart(values, gap=0.5)
-    assert sorted(range(len(values)), key=values.__getitem__) == sorted(range(len(values)), key=places.__getitem__)
-    assert all(abs(one - other) >= 0.5 - 1e-9 for n, one in enumerate(places) for other in places[:n])
-    if len(values) > 1 and np.diff(sorted(values)).min() >= 0.5:
-        assert places == values
 
 
 @pytest.mark.parametrize("k", [2, 8, 20])

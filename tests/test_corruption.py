@@ -24,7 +24,7 @@ FILES = (
     *(f"evaluation/{name}" for name in (
         "data.json", "environment.json", "history.jsonl", "metrics.json", "recipe.toml",
         *(f"pictures/{name}.png" for name in ("confusion", "loss", "metrics", "per_class", "reliability")),
-        *(f"{kind}/{split}.parquet" for kind in ("predictions", "texts") for split in ("test", "validation")),
+        *(f"{kind}/{split}.parquet" for kind in ("predictions", "slices", "texts") for split in ("test", "validation")),
     )),
 )  # fmt: skip
 """What a publication of the tiny run holds."""

@@ -127,6 +127,30 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: Callable[[list[Row]], obj
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", WRITERS)
+def test_columns_to_group_by_are_kept_as_text(tmp_path: Path, kind: str) -> None:
+    table = pd.DataFrame(rows(list("abcdef"))).assign(genre=["x", "", "y", "x", "x", "y"], stars=[1, 2, 3, 4, 5, 6])
+    WRITERS[kind](table, tmp_path / f"x.{kind}")
+    splits = data.load_splits(recipe(tmp_path / f"x.{kind}", slices=["genre", "stars"]))
+    assert splits["train"][["genre", "stars"]].to_numpy().tolist() == [["x", "1"], ["x", "4"]]
+    assert splits["validation"]["genre"].tolist() == ["", "x"]
+    plain = data.load_splits(recipe(tmp_path / f"x.{kind}"))
+    assert {name: data.fingerprint(frame) for name, frame in splits.items()} == {
+        name: data.fingerprint(frame) for name, frame in plain.items()
+    }
+
+
+def test_nothing_in_a_column_to_group_by_is_empty_text(tmp_path: Path) -> None:
+    found = [row | {"genre": None if row["id"] == "000" else "x"} for row in rows(list("abcdef"))]
+    splits = data.load_splits(recipe(write(tmp_path / "x.jsonl", found), slices=["genre"]))
+    assert splits["train"]["genre"].tolist() == ["", "x"]
+
+
+def test_a_column_to_group_by_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no column genre; it has id, text, label, split"):
+        data.load_splits(recipe(write(tmp_path / "x.jsonl", rows(list("abcdef"))), slices=["genre"]))
+
+
 def test_one_label_is_nothing_to_learn_from(tmp_path: Path) -> None:
     # A baseline or the training itself must not be what finds out.
     with pytest.raises(DataError, match=r"the same label.* raise data\.limit"):

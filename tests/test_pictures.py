@@ -12,6 +12,7 @@ from core import charts, metrics, theme, views
 from core.metrics import Outcome
 from core.predictions import Predictions
 from core.runs import Run
+from tests.histories import history
 from train import pictures
 
 EVALUATION = {"confusion.png", "per_class.png", "reliability.png"}
@@ -26,18 +27,6 @@ def predictions(k: int, n: int = 300, sureness: float = 1.0) -> Predictions:
     logits[np.arange(n), labels] += 1.5
     names = np.array([f"e{row}" for row in range(n)])
     return Predictions(names, names, labels, (sureness * logits).astype(np.float32), np.ones(n, int), np.zeros(n, bool))
-
-
-def history(epochs: int, steps: int) -> list[dict[str, Any]]:
-    """What an engine logs in so many epochs, each with so many steps that are logged."""
-    logged: list[dict[str, Any]] = []
-    for epoch in range(1, epochs + 1):
-        for step in range(1, steps + 1):
-            done = epoch - 1 + step / steps
-            logged.append({"kind": "step", "step": round(10 * steps * done), "epoch": done, "loss": 1 / (1 + done)})
-        scores = {"validation_loss": 0.7 - 0.01 * epoch, "validation_accuracy": 0.9, "validation_f1_macro": 0.8999}
-        logged.append({"kind": "epoch", "step": 10 * steps * epoch, "epoch": float(epoch), **scores})
-    return logged
 
 
 def measured(found: Predictions, labels: list[str]) -> dict[str, Any]:
@@ -123,21 +112,6 @@ def test_the_bins_make_up_the_expected_calibration_error(k: int) -> None:
     assert (bins["accuracy"].between(bins["accuracy_low"] - 1e-9, bins["accuracy_high"] + 1e-9)).all()
 
 
-def test_a_long_training_loss_is_shown_in_groups_with_the_same_mean() -> None:
-    points = views.curves(history(4, 1500))
-    shown = views.training_loss(points)
-    assert len(shown) == views.STEPS_SHOWN
-    losses = points.loc[points["series"] == "training loss", "value"]
-    assert shown["value"].mean() == pytest.approx(losses.mean())
-    assert shown["smooth"].between(losses.min(), losses.max()).all()
-
-
-def test_a_short_training_loss_is_shown_as_it_is() -> None:
-    shown = views.training_loss(views.curves(history(1, 5)))
-    assert list(shown["smooth"]) == list(shown["value"]) == [1 / (1 + n / 5) for n in range(1, 6)]
-    assert views.training_loss(views.curves([])).empty
-
-
 def test_labels_are_sorted_by_f1_and_keep_their_index() -> None:
     rows = [
         {"label": name, "precision": 0.5, "recall": 0.25, "f1": f1, "n": 3} for name, f1 in [("a", 0.1), ("b", 0.9)]
@@ -147,9 +121,3 @@ def test_labels_are_sorted_by_f1_and_keep_their_index() -> None:
     assert list(shown["index"]) == [1, 0] * 3
     assert list(shown["metric"]) == ["Precision"] * 2 + ["Recall"] * 2 + ["F1"] * 2
     assert list(shown["shown"]) == ["0.500", "0.500", "0.250", "0.250", "0.900", "0.100"]
-
-
-def test_scores_are_named_as_everywhere() -> None:
-    points = views.curves(history(1, 0))
-    named = views.by_epoch(points, ["validation accuracy", "validation f1 macro"])
-    assert list(named["title"]) == ["Accuracy", "F1 (macro)"]

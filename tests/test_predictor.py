@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,11 @@ def test_a_pickle_beside_the_weights_is_never_opened(run: Run, tmp_path: Path) -
     (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch opened'\ntR.")
     assert np.isfinite(predictor.load(folder).predict(["a film"]).logits).all()
     assert not Path("opened").exists()
+
+
+def test_readers_side_by_side_do_not_cut_each_others_texts(model: Predictor) -> None:
+    long = ["a lovely film " * 100] * 8
+    (n_tokens,) = set(model.predict(long[:1]).n_tokens)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: model.predict(long), range(60)))
+    assert {int(n) for output in found for n in output.n_tokens} == {int(n_tokens)}

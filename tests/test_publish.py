@@ -48,7 +48,8 @@ def files_on_hub(repo: str, commit: str) -> dict[str, RepoFile]:
 def test_what_is_published_is_the_run(published: str, run: Run) -> None:
     repo, commit = published.split("@")
     folder = hub.fetch(repo, commit).folder
-    for path in [*run.model.iterdir(), *(run.path / "predictions").iterdir(), *(run.path / "pictures").iterdir()]:
+    folders = (run.model, *(run.path / name for name in ("predictions", "pictures", "slices")))
+    for path in (path for folder in folders for path in folder.iterdir()):
         name = path.name if path.parent == run.model else f"evaluation/{path.parent.name}/{path.name}"
         assert sha256(folder / name) == sha256(path), name
     for name in ("recipe.toml", "environment.json", "data.json", "history.jsonl", "metrics.json"):
@@ -148,6 +149,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "model/model.safetensors": flip("model/model.safetensors"),
     "model/tokenizer.json": lambda folder: (folder / "model" / "tokenizer.json").unlink(),
     "predictions/test.parquet": flip("predictions/test.parquet"),
+    "slices/test.parquet": flip("slices/test.parquet"),
     "data.json": flip("data.json"),
     "environment.json": flip("environment.json"),
     "history.jsonl": flip("history.jsonl"),

@@ -1,5 +1,6 @@
 """Recipes: strict reading, all problems at once, overrides, and the way back to TOML."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from core import recipe as recipes
 from core.errors import RecipeError
-from core.recipe import Recipe
+from core.recipe import Example, Recipe
 from train.__main__ import RECIPES
 
 GOOD: dict[str, Any] = {
@@ -75,6 +76,7 @@ def test_five_mistakes_are_reported_in_one_error(tmp_path: Path) -> None:
         (merged(data={"hub": "a/b@c"}), "data: must have exactly one of file, hub, url; it has file and hub"),
         (merged(data={"file": "", "url": "https://x/y.gz"}), "data: url must have {label} in it"),
         (merged(data={"file": "", "url": "https://me:secret@x/{label}.gz"}), "must not hold a user or a password"),
+        (merged(data={"slices": ["genre", "label", "id"]}), "data: slices must not name id, label"),
         (merged(data={"test": 1.5}), "data.test"),
         (merged(training={"both_orders": True}), "  - training.both_orders: needs pairs"),
         (merged(engine="magic"), "engine: must be 'trainer' or 'loop'"),
@@ -191,6 +193,36 @@ def test_toml_gives_back_the_recipe(text: str) -> None:
     again = recipes.parse(tomllib.loads(recipes.dumps(one)), "again")
     assert again == one
     assert recipes.differences(one, again) == {}
+
+
+def test_an_example_is_a_text_or_says_more() -> None:
+    more = {"text": "a", "text_pair": "b", "tag": "irony"}
+    found = recipes.parse(merged(publish={"examples": ["plain", more]}), "one")
+    assert found.publish.examples == (Example(text="plain"), Example(**more))
+    assert recipes.parse(tomllib.loads(recipes.dumps(found)), "again") == found
+
+
+@pytest.mark.parametrize(
+    ("example", "said"),
+    [
+        ({"tag": "irony"}, "publish.examples.0.text: missing"),
+        ({"text": "a", "tags": "irony"}, "publish.examples.0.tags: no such key; did you mean tag?"),
+        (3, "publish.examples.0: must be"),
+        ("", "publish.examples.0.text: String should have at least 1 character"),
+    ],
+)
+def test_a_bad_example_is_told(example: object, said: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(said)):
+        recipes.parse(merged(publish={"examples": [example]}), "one")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_has_examples_of_its_kind_and_hard_ones(path: Path) -> None:
+    found = recipes.load(path)
+    examples = found.publish.examples
+    assert len(examples) >= 6
+    assert all(bool(each.text_pair) == bool(found.data.text_pair) for each in examples)
+    assert len({each.tag for each in examples if each.tag}) >= 2
 
 
 def test_toml_holds_every_default() -> None:

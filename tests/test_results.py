@@ -19,7 +19,7 @@ from core.recipe import Recipe
 from core.runs import Run
 from core.wording import figure, interval
 from train import __main__ as cli
-from train import results
+from train import confidence, results
 from train.__main__ import RECIPES
 
 Finished = Callable[..., Run]
@@ -271,3 +271,54 @@ def test_no_recipe_chooses_by_the_rows_it_reports(tmp_path: Path) -> None:
         data = recipes.load(path).data
         assert isinstance(data.validation, float) or data.validation != data.test
         assert not {data.validation, data.test} & set(data.train)
+
+
+MEASURED = {
+    "temperature": 1.33,
+    "ece_before": 0.05,
+    "ece_after": 0.0292,
+    "coverage": [
+        {"asked": 0.8, "found": 0.84, "low": 0.82, "high": 0.86, "plain": 0.8, "sure": 1.0, "right": 0.84},
+        {"asked": 0.95, "found": 0.943, "low": 0.926, "high": 0.956, "plain": 0.94, "sure": 0.0, "right": None},
+    ],
+    "explanations": {
+        "texts": 60, "n": 59, "faithful": 0.9, "comprehensiveness": 0.41, "random_comprehensiveness": 0.12,
+        "sufficiency": 0.05, "random_sufficiency": 0.22,
+    },
+}  # fmt: skip
+
+
+def test_what_was_measured_of_a_runs_confidence_is_shown(finished: Finished, recipe: Recipe, tmp_path: Path) -> None:
+    run, path = finished(), tmp_path / "docs" / "page.md"
+    measured = path.with_suffix("") / run.name / confidence.FILE
+    measured.parent.mkdir(parents=True)
+    measured.write_text(json.dumps(MEASURED))
+    results.write(path, [recipe])
+    page = path.read_text(encoding="utf-8")
+    assert "## Confidence" in page
+    trust, *sets = [row[1:] for row in cells(page, "tiny")[1:]]
+    assert trust == ["encoder", "1.33", "0.0500", "0.0292", "59", "0.900", "0.410", "0.120", "0.0500", "0.220"]
+    assert sets == [
+        ["encoder", "0.800", "0.840 (0.820 to 0.860)", "1.00", "0.840"],
+        ["encoder", "0.950", "0.943 (0.926 to 0.956)", "0", "–"],
+    ]
+    assert json.loads(measured.read_text()) == MEASURED
+
+
+def test_a_page_without_such_measurements_has_no_such_section(finished: Finished, tmp_path: Path) -> None:
+    finished()
+    results.write(tmp_path / "page.md", [])
+    assert "Confidence" not in (tmp_path / "page.md").read_text()
+
+
+@pytest.mark.parametrize("stored", ["{", "[]", '{"temperature": 1.0}', '{"coverage": 1, "explanations": {}}'])
+def test_a_damaged_measurement_is_left_out_and_named(finished: Finished, tmp_path: Path, stored: str) -> None:
+    run = finished()
+    folder = tmp_path / "page" / run.name
+    folder.mkdir(parents=True)
+    (folder / confidence.FILE).write_text(stored)
+    results.write(tmp_path / "page.md", [])
+    page = (tmp_path / "page.md").read_text()
+    assert f"Left out: `{run.name}`. Its confidence" in page
+    assert "## Confidence" not in page
+    assert f"`{run.name}` (seed 42)" in page

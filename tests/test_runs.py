@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from core import recipe as recipes
@@ -159,6 +160,7 @@ READ: dict[str, Callable[[Run], object]] = {
     "publications.jsonl": lambda run: run.publications,
     "verifications/x.json": lambda run: run.verifications,
     "predictions/test.parquet": lambda run: run.record.predictions("test"),
+    "slices/test.parquet": lambda run: run.record.slices("test"),
 }
 
 
@@ -172,7 +174,14 @@ def test_a_damaged_file_is_named(copy: Run, name: str, content: bytes) -> None:
     assert type(caught.value).__name__ in ("RunError", "RecipeError")
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "data.json", "environment.json", "predictions/test.parquet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"{name}.json" for name in ("metrics", "data", "environment")),
+        "predictions/test.parquet",
+        "slices/test.parquet",
+    ],
+)
 def test_a_truncated_file_is_named(copy: Run, name: str) -> None:
     cut(name)(copy.path)
     with pytest.raises(RunError, match=Path(name).name):
@@ -184,6 +193,18 @@ def test_a_missing_file_is_named(copy: Run, name: str) -> None:
     (copy.path / name).unlink()
     with pytest.raises(RunError, match=f"{copy.path.name}/{name} is missing"):
         READ[name](copy)
+
+
+def test_what_examples_are_grouped_by_is_stored_and_older_runs_have_none(copy: Run, tiny: Path) -> None:
+    rows = pd.read_json(tiny.parent / "reviews.jsonl", lines=True).set_index("id")
+    for split in ("validation", "test"):
+        found = copy.record.slices(split)
+        assert found is not None
+        assert found["kind"].to_dict() == rows.loc[rows["split"] == split, "kind"].to_dict()
+        assert found.columns.tolist() == ["kind", "conflict"]
+        assert found["conflict"].dtype == bool
+    shutil.rmtree(copy.path / "slices")
+    assert copy.record.slices("test") is None
 
 
 def test_metrics_of_another_schema_are_refused(copy: Run) -> None:

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from core import recipe as recipes
-from core import texts, views, wording
+from core import views, wording
 from core.metrics import METRICS
-from core.predictions import Predictions
 from core.runs import Run
 
 LABELS = ["negative", "positive"]
@@ -51,33 +50,12 @@ def test_confusion_cells_hold_counts_and_shares_of_the_true_label() -> None:
     assert len(cells) == 9
 
 
-def test_every_example_is_in_its_cell(run: Run) -> None:
-    found, split = run.record.predictions("test"), run.record.metrics["splits"]["test"]
-    shown = texts.of_record(run.record, "test")
-    seen = 0
-    for row in views.records(views.confusion(split, LABELS)):
-        cell = views.cell_examples(found, shown, LABELS, row["true"], row["decided"])
-        assert len(cell) == row["count"]
-        assert list(cell["text"]) == list(shown.loc[cell["id"], "text"])
-        assert cell["confidence"].is_monotonic_decreasing
-        seen += len(cell)
-    assert seen == len(found)
-
-
-def test_a_cell_holds_its_examples_surest_first_and_without_texts_too() -> None:
-    logits = np.array([[0, 1], [0, 3], [0, 2], [5, 0], [0, 9]], dtype=np.float32)
-    names = np.array(list("vwxyz"))
-    found = Predictions(names, names, np.array([0, 0, 0, 0, 1]), logits, np.ones(5, int), np.zeros(5, bool))
-    cell = views.cell_examples(found, None, LABELS, "negative", "positive")
-    assert list(cell["id"]) == ["w", "x", "v"]
-    assert list(cell.columns) == ["id", "confidence"]
-    assert views.cell_examples(found, None, LABELS, "positive", "negative").empty
-
-
 @pytest.mark.parametrize(
     ("event", "cell"),
     [
         ({"selection": {"cell": [{"true": "a", "decided": "b"}]}}, ("a", "b")),
+        ({"selection": {"cell": [{"true": "a", "decided": ""}]}}, ("a", None)),
+        ({"selection": {"cell": [{"true": "", "decided": "b"}]}}, (None, "b")),
         ({"selection": {"cell": []}}, None),
         ({"selection": {}}, None),
         ({}, None),
@@ -146,24 +124,6 @@ def test_unfinished_runs_alone_make_a_table(run: Run, tmp_path: Path) -> None:
     assert shown["Test accuracy"].tolist() == [""]
 
 
-def test_curves_are_the_history_in_long_form(run: Run) -> None:
-    points = views.curves(run.record.history)
-    epochs = [entry for entry in run.record.history if entry["kind"] == "epoch"]
-    steps = [entry for entry in run.record.history if entry["kind"] == "step"]
-    by_series = points.groupby("series")["value"].agg(list).to_dict()
-    assert by_series["training loss"] == [entry["loss"] for entry in steps]
-    assert by_series["validation accuracy"] == [entry["validation_accuracy"] for entry in epochs]
-    assert by_series["validation loss"] == [entry["validation_loss"] for entry in epochs]
-    assert set(views.curve_groups(points)["Loss"]) == {"training loss", "validation loss"}
-    assert "validation accuracy" in views.curve_groups(points)["Validation scores"]
-
-
-def test_a_run_that_has_not_begun_has_no_curves() -> None:
-    points = views.curves([])
-    assert list(points.columns) == ["epoch", "series", "value"]
-    assert views.curve_groups(points) == {}
-
-
 def test_a_comparison_shows_both_sides_and_the_interval_of_their_difference() -> None:
     row = {"metric": "f1_macro", "first": 0.81234, "second": 0.8, "difference": -0.01234, "low": -0.03, "high": 0.0051}
     shown = views.comparison({"metrics": [row]}, ("Here", "There"))
@@ -208,6 +168,27 @@ def test_files_with_a_problem_come_first_and_both_hashes_are_shown() -> None:
         ["d", "as published", "–", "4"],
     ]  # fmt: skip
     assert views.files({"files": [], "verdict": {}}).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("problems", "pairs", "said"),
+    [
+        ([], [], "No file was looked at"),
+        (["", ""], [], "All 2 files are as published."),
+        (
+            ["", ""],
+            [("1", "1")],
+            "All 2 files are as published; all 1 that were compared are those that were measured.",
+        ),
+        (["", ""], [("1", "2"), ("1", "1"), (None, "1")], "2 of 3 differ from those that were measured."),
+        (["differs", ""], [("1", "2")], "1 of 2 files is not as published."),
+        (["differs", "gone", ""], [], "2 of 3 files are not as published."),
+    ],
+)
+def test_files_are_summed_up_in_words(problems: list[str], pairs: list[tuple[str | None, str]], said: str) -> None:
+    files = [{"path": str(n), "problem": problem, "sha256": "1"} for n, problem in enumerate(problems)]
+    found = {"files": files, "verdict": {"files": [{"path": "x", "first": one, "second": two} for one, two in pairs]}}
+    assert said in views.files_in_words(found)
 
 
 def test_no_text_of_a_table_is_a_formula() -> None:
@@ -260,3 +241,13 @@ def test_a_runs_card_has_its_pictures(run: Run) -> None:
     assert [picture for _, picture, _ in parts] == [*(f"evaluation/pictures/{name}.png" for name in names), ""]
     assert len({words for _, _, words in parts}) == len(parts)  # each picture has words of its own
     assert not re.search(r"model-index|!\[", "".join(text for text, _, _ in parts))
+
+
+def test_two_readings_are_compared_label_by_label() -> None:
+    labels = ["=bad", "mixed", "good"]
+    now = views.bars(np.array([0.1, 0.2, 0.7]), labels)
+    before = views.bars(np.array([0.5, 0.5, 0.0]), labels).set_index("index").loc[now["index"]].reset_index()
+    table = views.compared(before, now)
+    assert table["Label"].tolist() == ["good", "mixed", "'=bad"]
+    assert table["Pinned"].tolist() == ["under 0.1%", "50.0%", "50.0%"]
+    assert table["Change, points"].tolist() == ["+70.0", "-30.0", "-40.0"]

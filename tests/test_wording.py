@@ -9,7 +9,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from core import views, wording
+from core.explain import Explanation
 from core.reading import Reading
+from core.recipe import Example
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,35 @@ def test_a_reader_is_warned(given: Reading, said: list[str]) -> None:
     found = wording.warnings(given)
     assert len(found) == len(said)
     assert all(words in warning for words, warning in zip(said, found, strict=True))
+
+
+def test_an_example_is_named_by_what_makes_it_hard() -> None:
+    assert wording.example_name(Example(text="a *film*")) == "a \\*film\\*"
+    pair = Example(text="a film", text_pair="two\nlines", tag="irony")
+    assert wording.example_name(pair) == "**irony** · a film / two lines"
+
+
+def test_only_the_beginning_of_a_long_text_is_quoted() -> None:
+    assert wording.beginning("a film") == "a film"
+    assert wording.beginning("x" * 500) == "x" * 200 + " …"
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ([2.0, -1.0], "Most for **neg\\_ative**: “\\<b\\>”. Most against it: “film”."),
+        ([0.0, -1.0], "Most against it: “film”."),
+        ([0.0, 0.0], "No word moves the answer."),
+    ],
+)
+def test_why_is_said_in_words(weights: list[float], said: str) -> None:
+    none = np.zeros(10)
+    found = Explanation("<b> film", ((0, 3), (4, 8)), np.array(weights), 0, 0.5, -0.01, none + 0.1, none + 0.2)
+    assert wording.why(found, "neg_ative") == said
+    assert "changes by -50.0 points on average; without as many drawn by chance, by -10.0" in wording.faithfulness(
+        found
+    )
+    assert "changes by +1.0 points; with as many drawn by chance alone, by -20.0" in wording.faithfulness(found)
 
 
 @pytest.mark.parametrize(

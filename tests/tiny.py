@@ -28,7 +28,7 @@ def values(folder: Path) -> dict[str, object]:
         "title": "Tiny sentiment",
         "labels": ["negative", "positive"],
         "encoder": str(folder / "encoder"),
-        "data": {"file": str(folder / "reviews.jsonl")},
+        "data": {"file": str(folder / "reviews.jsonl"), "slices": ["kind"]},
         "training": {"epochs": 8, "batch_size": 8, "learning_rate": 0.002, "max_tokens": 16, "dropout": 0.0},
         "publish": {"texts": True, "license": "apache-2.0", "examples": ["a lovely film", "a dull book"]},
     }
@@ -55,7 +55,7 @@ def _rows(rng: random.Random) -> list[dict[str, str]]:
     splits = [split for split, size in SIZES.items() for _ in range(size)]
     labels = ["negative", "positive"] * (len(splits) // 2)
     return [
-        {"id": f"r{n}", "text": _text(rng, label), "label": label, "split": split}
+        {"id": f"r{n}", "text": _text(rng, label), "label": label, "split": split, "kind": "book" if n % 3 else "film"}
         for n, (split, label) in enumerate(zip(splits, labels, strict=True))
     ]
 

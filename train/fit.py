@@ -95,6 +95,7 @@ def _finish(run: Run, recipe: Recipe, splits: Splits, encoder: Encoder) -> None:
     described = run.record.data
     with measured(phases, "prediction"):
         described["audit"]["truncated"] = _predict(run, splits)
+    _write_slices(run, recipe, splits)
     run.write_json("data.json", described)
     cost |= {"peak_memory_bytes": phases["training"]["peak_memory_bytes"], "phases": phases}
     made_with = environment.describe(recipe.seed) | {"cost": cost, "encoder_sha256": encoder.sha256}
@@ -133,6 +134,14 @@ def _predict(run: Run, splits: Splits) -> dict[str, float]:
     return shares
 
 
+def _write_slices(run: Run, recipe: Recipe, splits: Splits) -> None:
+    """Store what examples are grouped by to see where the model fails."""
+    conflicting = audit.conflicting(splits)
+    for name in MEASURED:
+        columns = splits[name][["id", *recipe.data.slices]]
+        run.write_slices(name, columns.assign(conflict=conflicting[name]))
+
+
 def _on(bar: "tqdm[Any]") -> Progress:
     return lambda done, n: bar.update(done - bar.n)
 
@@ -151,7 +160,7 @@ def _complete(run: Run, recipe: Recipe) -> None:
     pictures.write(run, derived)
     derived["sha256"] = {
         path.relative_to(run.path).as_posix(): sha256(path)
-        for pattern in ("*.json*", "model/*", "pictures/*", "predictions/*", "recipe.toml")
+        for pattern in ("*.json*", "model/*", "pictures/*", "predictions/*", "slices/*", "recipe.toml")
         for path in sorted(run.path.glob(pattern))
     }
     write_text(run.path / "card.md", card.render(run.record, derived))
@@ -167,9 +176,9 @@ def _summary(found: Predictions, recipe: Recipe) -> dict[str, Any]:
 def _guarded(run: Run) -> Iterator[None]:
     """Train a run once at a time, and tell how to go on when it is interrupted."""
     again = f"Continue with: python -m train fit --resume {run.name}"
-    lock = FileLock(run.path / "checkpoints" / "lock", blocking=False)
+    lock = FileLock(run.lock, timeout=1)  # a page that asks who has it holds it for a moment
     try:
-        (run.path / "checkpoints").mkdir(exist_ok=True)
+        run.lock.parent.mkdir(exist_ok=True)
         with lock:
             yield
     except Timeout:

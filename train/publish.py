@@ -15,7 +15,8 @@ from train.fit import MEASURED
 log = logging.getLogger("verdict")
 
 EVALUATION = (
-    "recipe.toml", "environment.json", "data.json", "history.jsonl", "metrics.json", "predictions/*", "pictures/*"
+    "recipe.toml", "environment.json", "data.json", "history.jsonl", "metrics.json", "predictions/*", "slices/*",
+    "pictures/*",
 )  # fmt: skip
 """Patterns of what of a run goes to `evaluation/`."""
 

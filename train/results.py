@@ -13,12 +13,13 @@ import numpy as np
 
 from core import recipe as recipes
 from core import runs
-from core.errors import VerdictError
+from core.errors import RunError, VerdictError
 from core.files import write_text
 from core.metrics import METRICS, WITHOUT_LEAKS
 from core.recipe import Recipe
 from core.runs import Run
 from core.wording import as_markdown, figure, interval
+from train import confidence
 from train.seeds import mean_and_deviation
 
 NO_MATTER = ("title", "publish", "reported", "goal", "track")
@@ -85,7 +86,7 @@ def write(path: Path, shipped: Sequence[Recipe]) -> None:
     here = runs.every()
     known = {run.name for run in here}
     found = [*here, *(run for run in runs.every(kept) if run.name not in known)]
-    write_text(path, page(shipped, found))
+    write_text(path, page(shipped, found, kept))
     for entry in [entry for group in _groups(here)[0] for entry in group]:
         _keep(entry.run, kept / entry.name)
 
@@ -101,19 +102,42 @@ def _keep(run: Run, folder: Path) -> None:
         write_text(folder / name, (run.path / name).read_text(encoding="utf-8"))
 
 
-def page(shipped: Sequence[Recipe], found: Sequence[Run] | None = None) -> str:
+def page(shipped: Sequence[Recipe], found: Sequence[Run] | None = None, kept: Path | None = None) -> str:
     """The whole page: the `shipped` recipes in their order, then those that come from elsewhere.
 
-    It is of the runs `found`, by default all on this machine.
+    It is of the runs `found`, by default all on this machine; what else was measured of them lies in `kept`.
     """
     groups, damaged = _groups(runs.every() if found is None else found)
+    trust, unreadable = _confidence(groups, kept) if kept else ([], [])
     rows, sections = [], []
     for recipe in [*shipped, *_others(groups, shipped)]:
         own = [group for group in groups if group[0].recipe.name == recipe.name]
         rows += [_row(group, recipe) for group in own] or [_no_row(recipe)]
         sections.append(_section(recipe, own))
-    left_out = [f"Left out: `{name}`. {as_markdown(why)}" for name, why in damaged]
-    return "\n\n".join([HEADER, _table(COLUMNS, rows), *sections, *left_out]) + "\n"
+    left_out = [f"Left out: `{name}`. {as_markdown(why)}" for name, why in [*damaged, *unreadable]]
+    return "\n\n".join([HEADER, _table(COLUMNS, rows, words=3), *trust, *sections, *left_out]) + "\n"
+
+
+def _confidence(groups: Groups, kept: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """The section on confidence, of the runs of which it was measured; and which measurements are damaged, and why."""
+    explained: list[Sequence[str]] = []
+    covered: list[Sequence[str]] = []
+    damaged = []
+    for entry in [entry for group in groups for entry in group]:
+        names = _names(entry.recipe)[:2]
+        try:
+            if found := confidence.read(kept / entry.name):
+                row, rows = confidence.explained(names, found), confidence.covered(names, found)
+                explained.append(row)
+                covered += rows
+        except RunError as error:
+            damaged.append((entry.name, str(error)))
+        except (LookupError, TypeError, ValueError):
+            damaged.append((entry.name, f"Its {confidence.FILE} lacks a figure that it must hold."))
+    if not explained:
+        return [], damaged
+    tables = [_table(confidence.EXPLAINED, explained, words=2), _table(confidence.COVERED, covered, words=2)]
+    return ["## Confidence", confidence.WORDS, *tables], damaged
 
 
 def apart(one: Recipe, other: Recipe) -> dict[str, tuple[str, str]]:
@@ -263,8 +287,7 @@ def _shown(key: str, value: Any) -> str:
     return str(value) or "nothing"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first three columns of a wide one hold words, the others figures."""
-    words = 3 if columns is COLUMNS else 1
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table; the first columns, so many, hold words, the others figures."""
     lines = [columns, ["---"] * words + ["---:"] * (len(columns) - words), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

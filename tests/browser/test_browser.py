@@ -74,6 +74,42 @@ def test_a_typed_review_gets_bars(site: str, page: Page, published: str) -> None
     assert "lovely" not in page.url
 
 
+def test_a_reader_asks_why_and_compares_and_finds_the_text_again(site: str, page: Page, run: Run) -> None:
+    page.goto(f"{site}/?model={run.name}")
+    settle(page)
+    page.get_by_label("Your review").fill("the <i>plot was dull and stale")
+    page.get_by_role("button", name="Classify").last.click()
+    page.get_by_text("Why?").click()
+    expect(page.get_by_text(re.compile("Most (for|against)|by chance")).first).to_be_attached()
+    page.wait_for_url(re.compile("why=true"))
+    assert page.get_by_test_id("stHtml").text_content() == "the <i>plot was dull and stale"
+    page.get_by_role("button", name="Pin to compare").click()
+    page.get_by_label("Your review").fill("a lovely moving film")
+    page.get_by_label("Your review").press("Control+Enter")
+    expect(page.get_by_text("Beside the pinned answer")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    page.get_by_text("How far can this be trusted?").click()
+    page.get_by_text("95%", exact=True).click()
+    page.wait_for_url(re.compile("coverage=95"))
+    assert "lovely" not in page.url
+
+
+def test_the_text_is_still_there_after_another_page(site: str, chromium: Browser, run: Run) -> None:
+    page = open_page(chromium, 1280, "light")
+    page.goto(f"{site}/?model={run.name}")
+    settle(page)
+    page.get_by_label("Your review").fill("a lovely moving film")
+    page.get_by_role("button", name="Classify").last.click()
+    expect(page.get_by_text("tokens read")).to_be_visible()
+    page.get_by_role("link", name="About").click()
+    settle(page)
+    page.get_by_role("link", name="Classify").click()
+    settle(page)
+    expect(page.get_by_label("Your review")).to_have_value("a lovely moving film")
+    expect(page.get_by_text("tokens read")).to_be_visible()
+    page.context.close()
+
+
 def test_what_people_type_is_in_no_log_and_no_file(site: str, chromium: Browser) -> None:
     typed = "a lovely moving film by Quillon Tarvost"
     page = open_page(chromium, 1280, "light")

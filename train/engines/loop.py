@@ -165,7 +165,7 @@ class _Training:
         total = 0.0
         for piece in _pieces(examples, self.micro_batch):
             inputs = _padded(piece, self.tokenizer).to(self.device)
-            loss = nn.functional.cross_entropy(self._logits(inputs), inputs["labels"], reduction="sum") / len(examples)
+            loss = start.loss(self._logits(inputs), inputs["labels"], self.settings.label_smoothing) / len(examples)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)

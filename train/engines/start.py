@@ -87,6 +87,11 @@ def tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> dict[s
     return {**encoded, "labels": frame["label"].tolist(), "length": lengths}
 
 
+def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Sum over a batch of the cross-entropy with smoothed targets: C. Szegedy et al., CVPR 2016, section 7."""
+    return nn.functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
+
+
 def config(job: Job) -> PreTrainedConfig:
     """The encoder's configuration with the recipe's labels and dropout."""
     recipe = job.recipe

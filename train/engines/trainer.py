@@ -6,13 +6,13 @@ with the lowest validation loss is kept, and training stops when it no longer fa
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
-from torch import nn
 from torch.utils.data import Sampler
 from transformers import (
     DataCollatorWithPadding,
@@ -60,7 +60,7 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
         eval_dataset=validation_set,
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=_scores,
-        compute_loss_func=_loss,
+        compute_loss_func=partial(_loss, smoothing=job.recipe.training.label_smoothing),
         optimizers=(start.optimizer(model, job.recipe), None),
     )
     progress, checkpoint = trainer.progress, newest_checkpoint(job.checkpoints)
@@ -111,10 +111,12 @@ def _arguments(job: Job, micro_batch: int, rows: int) -> TrainingArguments:
     )
 
 
-def _loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
-    """Mean cross-entropy over the whole batch, in however many pieces it is read."""
+def _loss(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None, *, smoothing: float
+) -> torch.Tensor:
+    """Mean loss over the whole batch, in however many pieces it is read."""
     count = len(labels) if num_items_in_batch is None else num_items_in_batch
-    return nn.functional.cross_entropy(outputs["logits"].float(), labels, reduction="sum") / count
+    return start.loss(outputs["logits"], labels, smoothing) / count
 
 
 def _scores(given: EvalPrediction) -> dict[str, float]:

@@ -1,0 +1,55 @@
+"""A split as the Evaluation page looks at it: what was decided at a threshold, how surely, and of which examples."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from core import calibration, slices, threshold
+from core.predictions import Predictions
+from core.runs import Record
+from core.slices import Slices
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A record's split, with the second of two labels decided from `threshold` on."""
+
+    record: Record
+    split: str
+    found: Predictions
+    threshold: float = threshold.USUAL
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in index order."""
+        return self.record.labels
+
+    @cached_property
+    def temperature(self) -> float:
+        """What makes confidence mean what it says; see calibration.py."""
+        return calibration.of_record(self.record)
+
+    @cached_property
+    def decisions(self) -> npt.NDArray[np.int64]:
+        """(n,) decided labels."""
+        return threshold.decide(self.found, self.temperature, self.threshold)
+
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.float64]:
+        """(n,) calibrated probability of the decided label."""
+        return calibration.probabilities(self.found.logits, self.temperature)[
+            np.arange(len(self.found)), self.decisions
+        ]
+
+    @cached_property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether the decided label is the true one."""
+        return np.asarray(self.decisions == self.found.label)
+
+    @cached_property
+    def slices(self) -> Slices:
+        """Groups of the examples by name."""
+        leaked = self.record.data["audit"].get("leaked", {}).get(self.split, [])  # older runs do not know
+        return slices.of(self.found, leaked, self.record.slices(self.split))

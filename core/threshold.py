@@ -1,0 +1,108 @@
+"""Two labels, decided at another threshold: the second from which probability on.
+
+Probabilities are calibrated (calibration.py). At 0.5 the decisions are the model's own, and those that scores are
+published of. A threshold is chosen on validation, never on the split that it is then judged by.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import logit
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from core import metrics
+from core.metrics import METRICS, Outcome
+from core.predictions import Predictions
+
+USUAL: Final = 0.5
+GRID: Final = np.arange(1, 100) / 100
+"""The thresholds to choose from."""
+AIMS: Final = ("f1_positive", "accuracy")
+"""Metrics that a best threshold is named for."""
+POINTS: Final = 400
+"""A curve of more points than this is no clearer for them."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The threshold at which a metric is highest on some examples, nearest to the usual one among equals."""
+
+    metric: str
+    threshold: float
+    value: float
+    usual: float
+    """the metric at the usual threshold"""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What every threshold would give: `points` with columns x and y, and where the chosen one is (x, y)."""
+
+    points: pd.DataFrame
+    chosen: tuple[float, float]
+
+
+def decide(found: Predictions, temperature: float, threshold: float) -> npt.NDArray[np.int64]:
+    """(n,) decided labels; of other than two labels the likeliest, whatever the threshold."""
+    if found.logits.shape[1] != 2:
+        return found.decisions
+    return np.asarray(_margin(found) / temperature > logit(threshold), dtype=np.int64)
+
+
+def summary(
+    found: Predictions, decisions: npt.NDArray[np.int64], labels: Sequence[str], published: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A split's entry as in metrics.json with all that follows from decisions made anew; the rest is as published.
+
+    What follows from probabilities alone (area, loss, calibration) no threshold moves.
+    """
+    return {**published, **metrics.summary(Outcome(found.label, decisions, None, len(labels)), labels)}
+
+
+def best(validation: Predictions, temperature: float) -> list[Best]:
+    """The best threshold for each of AIMS."""
+    outcomes = [Outcome(validation.label, decide(validation, temperature, at), None, 2) for at in GRID]
+    nearest = np.argsort(np.abs(GRID - USUAL), kind="stable")
+    found = []
+    for name in AIMS:
+        values = np.array([METRICS[name].compute(outcome) for outcome in outcomes])
+        place = nearest[values[nearest].argmax()]  # the first of equals
+        found.append(Best(name, float(GRID[place]), float(values[place]), float(values[nearest[0]])))
+    return found
+
+
+def roc(found: Predictions, decisions: npt.NDArray[np.int64]) -> Curve:
+    """Share of the second label's examples that are found, by the share of the first's that are taken for it."""
+    false, true, _ = roc_curve(found.label == 1, _margin(found))
+    hit = [(decisions[found.label == label] == 1).mean() for label in (0, 1)]
+    return Curve(_thinned(false, true), (float(hit[0]), float(hit[1])))
+
+
+def precision_recall(found: Predictions, decisions: npt.NDArray[np.int64]) -> Curve:
+    """Share of the decisions for the second label that are right, by the share of its examples that are found."""
+    precision, recall, _ = precision_recall_curve(found.label == 1, _margin(found), drop_intermediate=True)
+    there, *_ = metrics.confusion(Outcome(found.label, decisions, None, 2))[:, 1:].T
+    right = int(there[1])
+    # With no decision for it none is wrong: the curve begins there, too.
+    of_decided = right / int(there.sum()) if there.any() else 1.0
+    return Curve(_thinned(recall, precision), (right / int((found.label == 1).sum()), of_decided))
+
+
+def can_be_drawn(found: Predictions) -> bool:
+    """Whether both labels have examples: without, there are no curves."""
+    return found.logits.shape[1] == 2 and len(np.unique(found.label)) == 2
+
+
+def _margin(found: Predictions) -> npt.NDArray[np.float64]:
+    """(n,) by how much the second label's logit is higher: in the order of its probability, but never rounded to 1."""
+    logits = found.logits.astype(np.float64)
+    return np.asarray(logits[:, 1] - logits[:, 0])
+
+
+def _thinned(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> pd.DataFrame:
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).round().astype(int))
+    return pd.DataFrame({"x": x[kept], "y": y[kept]})

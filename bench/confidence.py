@@ -23,7 +23,7 @@ from core import confidence, explain, predictor, reading, runs, texts
 from core.errors import InputError
 from core.explain import Explanation
 from core.files import PROJECT, write_json
-from core.predictor import TorchPredictor
+from core.predictor import Predictor
 from core.runs import Run
 from core.wording import figure
 from train.confidence import FILE
@@ -58,7 +58,7 @@ def measure(run: Run, n: int) -> dict[str, Any]:
     }
 
 
-def explanations(model: TorchPredictor, frame: pd.DataFrame, temperature: float) -> list[Explanation]:
+def explanations(model: Predictor, frame: pd.DataFrame, temperature: float) -> list[Explanation]:
     """Of each text, and of both texts of a pair; a text of a single word has none."""
     pairs = frame["text_pair"] if "text_pair" in frame else [None] * len(frame)
     found = []

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import calibration
-from core.predictor import TorchPredictor
+from core.predictor import Predictor
 from core.uploads import Reviews
 
 CHUNK = 128
@@ -56,7 +56,7 @@ _TURNS = _Turns()
 class Job:
     """Reviews that a model reads, in the order given; its confidence is taken at `temperature`."""
 
-    def __init__(self, model: str, predictor: TorchPredictor, reviews: Reviews, temperature: float = 1.0) -> None:
+    def __init__(self, model: str, predictor: Predictor, reviews: Reviews, temperature: float = 1.0) -> None:
         self.model = model
         self.reviews = reviews
         self.temperature = temperature

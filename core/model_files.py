@@ -13,12 +13,14 @@ from core.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 MAX_LABELS = 100_000
 """A configuration that states its number of labels has a name made up for each."""
+MOST_TOKENS = 512
+"""Read at once by a model whose configuration states no number of positions."""
 SPARE = 10**8
 """Weights that config.json may describe beyond those there are (400 MB); `require_sound` names the ones that lack."""
 DIVERGED = "its training diverged. Train it again with a lower training.learning_rate, or training.max_grad_norm."
@@ -78,8 +80,11 @@ def require_room(folder: Path, config: Mapping[str, Any]) -> None:
         raise ModelError(f"config.json describes a model of {described:,} weights, but {WEIGHTS} holds {held:,}.")
 
 
-def require_sound(model: "PreTrainedModel", report: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase") -> None:
-    """The model as it was loaded, with transformers' report on that. Raises ModelError for what does not fit."""
+def require_sound(model: "PreTrainedModel", report: Mapping[str, Any], largest: int) -> None:
+    """The model as it was loaded, with transformers' report on that, and its tokenizer's `largest` id.
+
+    Raises ModelError for what does not fit.
+    """
     if mismatched := sorted(report["mismatched_keys"]):
         raise ModelError(_mismatch(len(model.config.id2label or ()), *mismatched[0]))
     if missing := sorted(report["missing_keys"]):
@@ -92,10 +97,7 @@ def require_sound(model: "PreTrainedModel", report: Mapping[str, Any], tokenizer
         raise ModelError(
             f"{WEIGHTS} holds NaN or infinite values, in {len(broken)} weights ({broken[0]}, …): {DIVERGED}"
         )
-    largest, places = (
-        max(tokenizer.get_vocab().values()),
-        len(cast("torch.Tensor", model.get_input_embeddings().weight)),
-    )
+    places = len(cast("torch.Tensor", model.get_input_embeddings().weight))
     if largest >= places:
         raise ModelError(
             f"{TOKENIZER} is larger than the model's embedding: it numbers tokens up to {largest:,}, and the model has "
@@ -103,13 +105,20 @@ def require_sound(model: "PreTrainedModel", report: Mapping[str, Any], tokenizer
         )
 
 
-def labels(names: Mapping[int, Any]) -> tuple[str, ...]:
-    """A configuration's labels in the order of the outputs. Raises ModelError."""
-    if sorted(names) != list(range(len(names))):
+def labels(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels that a config.json names, in the order of the outputs. Raises ModelError."""
+    names = config.get("id2label")
+    if names is None:  # as transformers names them
+        names = {index: f"LABEL_{index}" for index in range(config.get("num_labels", 2))}
+    try:
+        numbered = {int(index): name for index, name in names.items()}
+    except (AttributeError, ValueError):
+        numbered = {}
+    if sorted(numbered) != list(range(len(names))):
         raise ModelError("The model's labels (id2label in config.json) are not numbered from 0 without a gap.")
-    if not all(isinstance(name, str) for name in names.values()) or len(set(names.values())) < len(names):
+    if not all(isinstance(name, str) for name in numbered.values()) or len(set(numbered.values())) < len(numbered):
         raise ModelError("The model's labels (id2label in config.json) must be texts, all different.")
-    return tuple(names[index] for index in range(len(names)))
+    return tuple(numbered[index] for index in range(len(numbered)))
 
 
 def _read(path: Path) -> dict[str, Any]:

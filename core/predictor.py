@@ -1,28 +1,28 @@
 """Texts -> logits, by a model in a local folder.
 
-Texts are sorted by length and padded to the longest of their batch; longer ones than the model reads are cut, and
-counted. A backend is one class here and one entry in BACKENDS.
+Texts are tokenized some thousands at a time, sorted by length, and read in batches of about as many tokens each, padded
+to their longest; longer texts than the model reads are cut, and counted.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from core import model_files
+from core.backends import BACKENDS, REFERENCE
 from core.data import hashes
 from core.errors import InputError, ModelError, VerdictError
 from core.predictions import Predictions
+from core.tokenizer import Tokenizer, readable
 
-if TYPE_CHECKING:
-    from transformers import BatchEncoding
-
-BATCH = 32
+AT_ONCE = 4096
+"""Texts that are tokenized together: enough to find others of the same length, few enough to hold in memory."""
+BUDGET = 4096
+"""Tokens in a batch, padding included: more are no faster, and take memory."""
 
 Progress = Callable[[int, int], object]
 """Called with (texts done, texts in all)."""
@@ -40,34 +40,25 @@ class Output:
     """(n,) whether only the beginning was read"""
 
 
-class TorchPredictor:
-    """The reference backend: PyTorch in float32, as transformers loads the model."""
+class Predictor:
+    """A model that reads texts, executed by one of core/backends.py."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, backend: str = REFERENCE) -> None:
         """Load the model in `folder`. Raises ModelError when files are missing, unsafe or do not fit together."""
-        self._one_encodes = threading.Lock()
+        self.backend = backend
         try:
-            model_files.require_room(folder, model_files.require_files(folder))
-            self._load(folder)
+            config = model_files.require_files(folder)
+            self.labels = model_files.labels(config)
+            self._tokenizer = Tokenizer(folder, config.get("max_position_embeddings", model_files.MOST_TOKENS))
+            self._logits = BACKENDS[backend](folder, self._tokenizer)
             self.predict(["a", "a b"])  # what still does not fit is told here, not to the first reader
         except VerdictError:
             raise
         except Exception as error:  # whatever a damaged file makes the libraries raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"The model in {folder.name} cannot be loaded: {reason}") from error
-
-    def _load(self, folder: Path) -> None:
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-        safely: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
-        self._model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **safely
-        )
-        model_files.require_sound(self._model, report, self._tokenizer)
-        self._model.eval()
-        self.labels = model_files.labels(self._model.config.id2label)
-        self.max_tokens = int(min(self._tokenizer.model_max_length, self._model.config.max_position_embeddings))
+        self.max_tokens, self.room = self._tokenizer.max_tokens, self._tokenizer.room
+        self.spans, self.unknown = self._tokenizer.spans, self._tokenizer.unknown
 
     def predict(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
@@ -76,73 +67,38 @@ class TorchPredictor:
 
         Raises ModelError when they are not finite.
         """
-        lengths = self._lengths(texts, pairs)
         logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        n_tokens = np.empty(len(texts), dtype=np.int64)
         done = 0
-        for rows in _batches(lengths):
-            logits[rows] = self._logits([texts[i] for i in rows], [pairs[i] for i in rows] if pairs else None)
-            done += len(rows)
-            if progress:
-                progress(done, len(texts))
+        for start in range(0, len(texts), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            tokens = self._tokenizer.tokens(texts[some], pairs[some] if pairs is not None else None)
+            n_tokens[some] = tokens.n_tokens
+            for rows in batches(tokens.lengths):
+                logits[start + rows] = self._logits(tokens.batch(rows))
+                done += len(rows)
+                if progress:
+                    progress(done, len(texts))
         require_finite(logits)
-        return Output(logits, lengths, lengths > self.max_tokens)
-
-    def unknown(self, text: str) -> float:
-        """Share of the text's tokens that the model has no entry for (emoji, foreign scripts): 0 to 1."""
-        ids = self._encode([text], None, add_special_tokens=False, truncation=True)["input_ids"][0]
-        return ids.count(self._tokenizer.unk_token_id) / len(ids) if ids else 1.0
-
-    @property
-    def room(self) -> int:
-        """How many tokens of one text the model reads at once: special tokens take some of `max_tokens`."""
-        return max(1, self.max_tokens - int(self._tokenizer.num_special_tokens_to_add(pair=False)))
-
-    def spans(self, text: str) -> npt.NDArray[np.int64]:
-        """(n, 2) where the text's tokens begin and end, in characters; special tokens are not among them.
-
-        Raises ModelError when the model's tokenizer cannot tell.
-        """
-        if not self._tokenizer.is_fast:
-            raise ModelError(f"This model reads at most {self.max_tokens:,} tokens, and cannot tell where they end.")
-        how = {"add_special_tokens": False, "return_offsets_mapping": True, "verbose": False}
-        found = self._encode([text], None, truncation=False, **how)["offset_mapping"][0]
-        return np.array(found, dtype=np.int64).reshape(-1, 2)
+        return Output(logits, n_tokens, n_tokens > self._tokenizer.max_tokens)
 
     def truncated_share(self, frame: pd.DataFrame) -> float:
         """Share of a split's texts that are too long to be read whole."""
-        pairs = frame["text_pair"].tolist() if "text_pair" in frame else None
-        return float((self._lengths(frame["text"].tolist(), pairs) > self.max_tokens).mean())
-
-    def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None, **how: Any) -> "BatchEncoding":
-        columns = [[readable(text) for text in column] for column in (texts, pairs) if column is not None]
-        limit = self.max_tokens if how.get("truncation") else None
-        with self._one_encodes:  # the tokenizer itself keeps how it pads and cuts
-            encoded: BatchEncoding = self._tokenizer(*columns, max_length=limit, **how)
-        return encoded
-
-    def _lengths(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.int64]:
-        if not texts:
-            return np.empty(0, dtype=np.int64)  # tokenizers fail on an empty list
-        encoded = self._encode(texts, pairs, truncation=False, verbose=False)
-        return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
-
-    def _logits(self, texts: Sequence[str], pairs: Sequence[str] | None) -> npt.NDArray[np.float32]:
-        import torch
-
-        encoded = self._encode(texts, pairs, truncation=True, padding="longest", return_tensors="pt")
-        with torch.inference_mode():
-            return np.asarray(self._model(**encoded).logits.float().numpy())
+        texts, pairs = frame["text"].tolist(), frame["text_pair"].tolist() if "text_pair" in frame else None
+        long = 0
+        for start in range(0, len(texts), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            found = self._tokenizer.tokens(texts[some], pairs[some] if pairs is not None else None)
+            long += int((found.n_tokens > self.max_tokens).sum())
+        return long / len(texts)
 
 
-BACKENDS = {"torch": TorchPredictor}
-
-
-def load(folder: Path, backend: str = "torch") -> TorchPredictor:
+def load(folder: Path, backend: str = REFERENCE) -> Predictor:
     """The model in `folder`, ready to predict. Raises ModelError."""
-    return BACKENDS[backend](folder)
+    return Predictor(folder, backend)
 
 
-def predict_split(predictor: TorchPredictor, frame: pd.DataFrame, progress: Progress | None = None) -> Predictions:
+def predict_split(predictor: Predictor, frame: pd.DataFrame, progress: Progress | None = None) -> Predictions:
     """Predictions for a split: a frame with `id`, `text`, `label` and, for pairs, `text_pair`."""
     pairs = frame["text_pair"].tolist() if "text_pair" in frame else None
     output = predictor.predict(frame["text"].tolist(), pairs, progress)
@@ -163,15 +119,17 @@ def check_text(text: str, name: str = "The text") -> str:
     return text
 
 
-def readable(text: str) -> str:
-    """The text as tokenizers take it, every character in its place."""
-    # NUL ends strings in some tokenizers, and lone surrogates have no UTF-8: neither may stop a whole file.
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+def batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    """Rows of n texts in batches of at most BUDGET tokens (or one text), longest first.
 
-
-def _batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-    order = np.argsort(-lengths, kind="stable")  # longest first: if memory runs out, it does at once
-    return (order[start : start + BATCH] for start in range(0, len(order), BATCH))
+    If memory runs out, it does at once.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, BUDGET // int(lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
 
 
 def require_finite(logits: npt.ArrayLike) -> None:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from core import calibration
 from core.errors import InputError
 from core.explain import Predict
-from core.predictor import TorchPredictor, check_text, readable
+from core.predictor import Predictor, check_text
+from core.tokenizer import readable
 
 HEAD, HEAD_AND_TAIL, WINDOWS = "head", "head and tail", "sliding windows"
 MOST_WINDOWS = 256
@@ -81,7 +82,7 @@ class Reading:
 
 
 def read(
-    predictor: TorchPredictor, text: str, pair: str | None = None, mode: str = HEAD, temperature: float = 1.0
+    predictor: Predictor, text: str, pair: str | None = None, mode: str = HEAD, temperature: float = 1.0
 ) -> Reading:
     """Read one text, or a pair (always by its head); probabilities are taken at `temperature`.
 
@@ -117,7 +118,7 @@ def read(
 
 
 def parts(
-    predictor: TorchPredictor, reading: Reading, pair: str | None = None, temperature: float = 1.0
+    predictor: Predictor, reading: Reading, pair: str | None = None, temperature: float = 1.0
 ) -> list[tuple[Predict, str]]:
     """What can be explained of a reading: a text, and the model as a function of texts in its place.
 
@@ -136,7 +137,7 @@ def parts(
     ]
 
 
-def too_long(predictor: TorchPredictor, text: str) -> bool:
+def too_long(predictor: Predictor, text: str) -> bool:
     """Whether a text has more tokens than are read at once."""
     # A token has a character at least, so that most texts need not be looked at.
     return len(text) > predictor.room and len(predictor.spans(readable(text))) > predictor.room

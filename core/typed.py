@@ -12,7 +12,7 @@ from core import confidence as confidences
 from core.confidence import Confidence
 from core.errors import InputError
 from core.explain import Explanation
-from core.predictor import TorchPredictor
+from core.predictor import Predictor
 from core.reading import Reading
 from core.recipe import Recipe
 
@@ -76,7 +76,7 @@ def _try_example() -> None:
         st.session_state["text"], st.session_state["pair"] = example.text, example.text_pair
 
 
-def read(model: str, loaded: TorchPredictor, text: str, pair: str | None, temperature: float) -> Answer:
+def read(model: str, loaded: Predictor, text: str, pair: str | None, temperature: float) -> Answer:
     """The model's answer, read anew only when something changed. Raises InputError when there is nothing to read."""
     mode = reading.HEAD
     if pair is None and reading.too_long(loaded, text):
@@ -87,7 +87,7 @@ def read(model: str, loaded: TorchPredictor, text: str, pair: str | None, temper
     return Answer(model, loaded.labels, found, pair, of)
 
 
-def _choose_mode(loaded: TorchPredictor) -> str:
+def _choose_mode(loaded: Predictor) -> str:
     asked = st.segmented_control(
         "The text is too long to be read at once. Read",
         list(MODES),
@@ -137,7 +137,7 @@ def choose_coverage(given: Answer, confidence: Confidence) -> float:
     return coverage
 
 
-def why(given: Answer, loaded: TorchPredictor, temperature: float) -> None:
+def why(given: Answer, loaded: Predictor, temperature: float) -> None:
     """The words that carried the answer, when the reader asks for them."""
     if not st.toggle("Why?", key="why", bind="query-params", help=WHY):
         return

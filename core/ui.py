@@ -28,7 +28,7 @@ from core.confidence import Confidence
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
 from core.hub import Publication
 from core.predictions import Predictions
-from core.predictor import TorchPredictor
+from core.predictor import Predictor
 from core.recipe import Recipe
 from core.revisions import Revision
 from core.runs import Run
@@ -159,7 +159,7 @@ def recipe_of(model: Model) -> Recipe | None:
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model")
-def load_predictor(name: str) -> TorchPredictor:
+def load_predictor(name: str) -> Predictor:
     """The model, ready to predict; a publication's bytes are hashed before they are loaded."""
     model = open_model(name)
     if isinstance(model, Run):

@@ -10,7 +10,7 @@ import pytest
 from core import bulk, calibration, predictor
 from core.bulk import Job
 from core.errors import ModelError
-from core.predictor import Output, TorchPredictor
+from core.predictor import Output, Predictor
 from core.runs import Run
 from core.uploads import Reviews
 from tests import tiny
@@ -50,11 +50,11 @@ def until(true: Callable[[], object]) -> None:
 
 
 @pytest.fixture(scope="module")
-def loaded(run: Run) -> TorchPredictor:
+def loaded(run: Run) -> Predictor:
     return predictor.load(run.model)
 
 
-def test_every_review_gets_what_the_model_says_of_it_alone(loaded: TorchPredictor) -> None:
+def test_every_review_gets_what_the_model_says_of_it_alone(loaded: Predictor) -> None:
     texts = [" ".join([*tiny.PRAISE, *tiny.BLAME][n % 10 :][: 1 + n % 7]) for n in range(bulk.CHUNK + 40)]
     read = job(loaded, texts, temperature=2.0)
     read.look()
@@ -65,7 +65,7 @@ def test_every_review_gets_what_the_model_says_of_it_alone(loaded: TorchPredicto
     assert read.rate > 0
 
 
-def test_pairs_are_read_as_pairs(loaded: TorchPredictor) -> None:
+def test_pairs_are_read_as_pairs(loaded: Predictor) -> None:
     texts, pairs = ["a lovely film", "a dull book"], ["the plot", "it was very fresh"]
     read = job(loaded, texts, pairs)
     read.look()

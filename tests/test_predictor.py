@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from core import data, predictor
 from core.errors import ModelError
-from core.predictor import TorchPredictor
+from core.predictor import Predictor
 from core.runs import Run
 from tests.tiny import BLAME, FILLER, PRAISE
 
@@ -25,7 +25,7 @@ WORDS = [*PRAISE, *BLAME, *FILLER]
 
 
 @pytest.fixture(scope="module")
-def model(run: Run) -> TorchPredictor:
+def model(run: Run) -> Predictor:
     return predictor.load(run.model)
 
 
@@ -34,19 +34,19 @@ def some_texts(n: int) -> list[str]:
     return [" ".join(rng.choice(WORDS, rng.integers(1, 60))) for _ in range(n)]
 
 
-def test_batching_changes_no_result(model: TorchPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batching_changes_no_result(model: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = some_texts(40)
     together = model.predict(texts)
     alone = np.concatenate([model.predict([text]).logits for text in texts])
     np.testing.assert_allclose(together.logits, alone, atol=1e-5)
-    monkeypatch.setattr(predictor, "BATCH", 7)
+    monkeypatch.setattr(predictor, "BUDGET", 50)
     np.testing.assert_allclose(model.predict(texts).logits, alone, atol=1e-5)
     np.testing.assert_allclose(model.predict(texts[::-1]).logits[::-1], alone, atol=1e-5)
     assert together.logits.dtype == np.float32
     assert together.logits.std() > 1e-3
 
 
-def test_logits_are_those_of_transformers_own_pipeline(model: TorchPredictor, run: Run) -> None:
+def test_logits_are_those_of_transformers_own_pipeline(model: Predictor, run: Run) -> None:
     texts = ["a lovely film", "the book was dull and i found it hollow", *some_texts(8)]
     classify = pipeline("text-classification", model=str(run.model), device="cpu")
     answers = classify(texts, top_k=None, function_to_apply="none", truncation=True)
@@ -58,7 +58,7 @@ def _scores(answer: list[dict[str, Any]], label: str) -> list[float]:
     return [each["score"] for each in answer if each["label"] == label]
 
 
-def test_pairs_are_read_as_pairs(model: TorchPredictor, run: Run) -> None:
+def test_pairs_are_read_as_pairs(model: Predictor, run: Run) -> None:
     texts, pairs = some_texts(10), some_texts(11)[1:]
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     encoded = tokenizer(texts, pairs, truncation=True, max_length=model.max_tokens, padding=True, return_tensors="pt")
@@ -70,7 +70,7 @@ def test_pairs_are_read_as_pairs(model: TorchPredictor, run: Run) -> None:
     assert np.abs(found.logits - model.predict(texts).logits).max() > 1e-4
 
 
-def test_truncation_is_counted(model: TorchPredictor) -> None:
+def test_truncation_is_counted(model: Predictor) -> None:
     limit = model.max_tokens
     lengths = [3, limit - 1, limit, limit + 1, 10 * limit]
     texts = [" ".join(["film"] * (n - 2)) for n in lengths]  # two special tokens
@@ -81,23 +81,23 @@ def test_truncation_is_counted(model: TorchPredictor) -> None:
     np.testing.assert_allclose(found.logits[3], found.logits[4], atol=1e-5)
 
 
-def test_a_model_reads_as_much_as_it_was_trained_on(model: TorchPredictor, run: Run) -> None:
+def test_a_model_reads_as_much_as_it_was_trained_on(model: Predictor, run: Run) -> None:
     assert model.max_tokens == run.record.recipe.training.max_tokens
 
 
-def test_progress_ends_at_all_texts(model: TorchPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predictor, "BATCH", 4)
+def test_progress_ends_at_all_texts(model: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "BUDGET", 4 * 5)
     seen: list[tuple[int, int]] = []
-    model.predict(some_texts(10), progress=lambda done, n: seen.append((done, n)))
+    model.predict(["a lovely film"] * 10, progress=lambda done, n: seen.append((done, n)))
     assert seen == [(4, 10), (8, 10), (10, 10)]
 
 
-def test_no_texts_have_no_logits(model: TorchPredictor) -> None:
+def test_no_texts_have_no_logits(model: Predictor) -> None:
     assert model.predict([]).logits.shape == (0, 2)
 
 
 @pytest.mark.parametrize("text", ["a lovely film", " <b>a\0film</b>  !", "评論 naïve \ud83d film", "🎬 ok", ""])
-def test_tokens_are_found_in_the_text(model: TorchPredictor, text: str) -> None:
+def test_tokens_are_found_in_the_text(model: Predictor, text: str) -> None:
     spans = model.spans(text)
     assert model.predict([text]).n_tokens[0] == len(spans) + 2  # and two special tokens
     assert [text[a:b] for a, b in spans] == re.findall(r"[\u4e00-\u9fff]|\w+|[^\w\s\0]", text)
@@ -105,7 +105,7 @@ def test_tokens_are_found_in_the_text(model: TorchPredictor, text: str) -> None:
     assert (spans[1:, 0] >= spans[:-1, 1]).all()
 
 
-def test_a_split_is_predicted_with_its_hashes(model: TorchPredictor, run: Run) -> None:
+def test_a_split_is_predicted_with_its_hashes(model: Predictor, run: Run) -> None:
     frame = data.load_splits(run.record.recipe)["test"]
     found, stored = predictor.predict_split(model, frame), run.record.predictions("test")
     np.testing.assert_array_equal(found.logits, stored.logits)
@@ -113,7 +113,7 @@ def test_a_split_is_predicted_with_its_hashes(model: TorchPredictor, run: Run) -
         assert getattr(found, name).tolist() == getattr(stored, name).tolist()
 
 
-def test_labels_are_in_the_order_of_the_outputs(model: TorchPredictor) -> None:
+def test_labels_are_in_the_order_of_the_outputs(model: Predictor) -> None:
     assert model.labels == ("negative", "positive")
 
 
@@ -175,7 +175,7 @@ def test_a_pickle_beside_the_weights_is_never_opened(run: Run, tmp_path: Path) -
     assert not Path("opened").exists()
 
 
-def test_readers_side_by_side_do_not_cut_each_others_texts(model: TorchPredictor) -> None:
+def test_readers_side_by_side_do_not_cut_each_others_texts(model: Predictor) -> None:
     long = ["a lovely film " * 100] * 8
     (n_tokens,) = set(model.predict(long[:1]).n_tokens)
     with ThreadPoolExecutor(4) as pool:

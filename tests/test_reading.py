@@ -8,7 +8,7 @@ import torch
 
 from core import predictor, reading
 from core.errors import InputError
-from core.predictor import TorchPredictor
+from core.predictor import Predictor
 from core.reading import HEAD_AND_TAIL, MODES, WINDOWS
 from core.runs import Run
 from tests.tiny import BLAME, FILLER, PRAISE
@@ -17,7 +17,7 @@ LONGEST = "lovely film " * 87_400
 
 
 @pytest.fixture(scope="module")
-def model(run: Run) -> TorchPredictor:
+def model(run: Run) -> Predictor:
     return predictor.load(run.model)
 
 
@@ -26,14 +26,14 @@ def words(n: int, seed: int = 0) -> list[str]:
     return [str(word) for word in np.random.default_rng(seed).choice([*PRAISE, *BLAME, *FILLER], n)]
 
 
-def softmax_of(model: TorchPredictor, *texts: str) -> np.ndarray:
+def softmax_of(model: Predictor, *texts: str) -> np.ndarray:
     logits = torch.tensor(model.predict(texts).logits, dtype=torch.float64)
     return torch.softmax(logits, 1).numpy()
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("less", [0, 3])
-def test_a_text_that_fits_is_read_whole_in_any_mode(model: TorchPredictor, mode: str, less: int) -> None:
+def test_a_text_that_fits_is_read_whole_in_any_mode(model: Predictor, mode: str, less: int) -> None:
     text = " ".join(words(model.room - less))
     found = reading.read(model, text, mode=mode)
     assert not reading.too_long(model, text)
@@ -42,7 +42,7 @@ def test_a_text_that_fits_is_read_whole_in_any_mode(model: TorchPredictor, mode:
     np.testing.assert_allclose(found.probabilities, softmax_of(model, text)[0], rtol=1e-9)
 
 
-def test_the_head_is_what_the_evaluation_reads(model: TorchPredictor) -> None:
+def test_the_head_is_what_the_evaluation_reads(model: Predictor) -> None:
     parts = words(50)
     text = "  ".join(parts)
     found = reading.read(model, text)
@@ -54,7 +54,7 @@ def test_the_head_is_what_the_evaluation_reads(model: TorchPredictor) -> None:
     np.testing.assert_allclose(found.probabilities, softmax_of(model, head)[0], rtol=1e-5)
 
 
-def test_a_quarter_is_read_from_the_beginning_and_the_rest_from_the_end(model: TorchPredictor) -> None:
+def test_a_quarter_is_read_from_the_beginning_and_the_rest_from_the_end(model: Predictor) -> None:
     parts, room = words(50), model.room
     found = reading.read(model, " ".join(parts), mode=HEAD_AND_TAIL)
     first, last = parts[: room // 4], parts[-(room - room // 4) :]
@@ -81,7 +81,7 @@ def test_windows_overlap_by_half_and_cover_everything(n: int) -> None:
     assert 0 < steps[-1] <= room // 2
 
 
-def test_windows_are_averaged_and_the_surest_of_the_decision_is_told(model: TorchPredictor) -> None:
+def test_windows_are_averaged_and_the_surest_of_the_decision_is_told(model: Predictor) -> None:
     parts = [*words(14, seed=1), *["dull"] * 14, *words(9, seed=2)]
     found = reading.read(model, " ".join(parts), mode=WINDOWS)
     windows = [" ".join(parts[start:end]) for ((start, end),) in MODES[WINDOWS](len(parts), model.room)]
@@ -91,13 +91,13 @@ def test_windows_are_averaged_and_the_surest_of_the_decision_is_told(model: Torc
     assert (found.n_pieces, found.n_read, found.unread) == (len(windows), len(parts) + 2, ())
 
 
-def test_what_would_take_thousands_of_windows_is_refused(model: TorchPredictor) -> None:
+def test_what_would_take_thousands_of_windows_is_refused(model: Predictor) -> None:
     with pytest.raises(InputError, match=r"would take .* of them, and 256 are allowed"):
         reading.read(model, LONGEST, mode=WINDOWS)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_pairs_are_read_by_their_head(model: TorchPredictor, mode: str) -> None:
+def test_pairs_are_read_by_their_head(model: Predictor, mode: str) -> None:
     text, pair = " ".join(words(20)), " ".join(words(21, seed=3))
     found = reading.read(model, text, pair, mode)
     logits = torch.tensor(model.predict([text], [pair]).logits[0], dtype=torch.float64)
@@ -105,7 +105,7 @@ def test_pairs_are_read_by_their_head(model: TorchPredictor, mode: str) -> None:
     assert (found.n_tokens, found.n_read, found.unread) == (44, model.max_tokens, ())
 
 
-def test_a_temperature_moves_the_confidence_and_not_the_decision(model: TorchPredictor) -> None:
+def test_a_temperature_moves_the_confidence_and_not_the_decision(model: Predictor) -> None:
     plain, warm = (reading.read(model, "a lovely film", temperature=t) for t in (1.0, 3.0))
     assert plain.decided == warm.decided
     odds = [np.log(found.probabilities[1] / found.probabilities[0]) for found in (plain, warm)]
@@ -127,7 +127,7 @@ ODD = {
 
 
 @pytest.mark.parametrize(("name", "mode"), [each for each in product(ODD, MODES) if each != ("1 MB of text", WINDOWS)])
-def test_any_text_is_read(model: TorchPredictor, name: str, mode: str) -> None:
+def test_any_text_is_read(model: Predictor, name: str, mode: str) -> None:
     found = reading.read(model, ODD[name], mode=mode)
     assert found.probabilities.sum() == pytest.approx(1)
     assert np.isfinite(found.probabilities).all()
@@ -136,7 +136,7 @@ def test_any_text_is_read(model: TorchPredictor, name: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t \r", "\0", "\0 \0", "\u3000\u00a0"])
-def test_nothing_to_read_is_said(model: TorchPredictor, text: str) -> None:
+def test_nothing_to_read_is_said(model: Predictor, text: str) -> None:
     with pytest.raises(InputError, match="The text is empty: type a few words"):
         reading.read(model, text)
     with pytest.raises(InputError, match="The second text is empty"):
@@ -145,11 +145,11 @@ def test_nothing_to_read_is_said(model: TorchPredictor, text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "share"), [("lovely film", 0), ("lovely 🎬", 0.5), ("🎬 👍", 1), ("評 論", 1)])
-def test_unknown_words_are_counted(model: TorchPredictor, text: str, share: float) -> None:
+def test_unknown_words_are_counted(model: Predictor, text: str, share: float) -> None:
     assert reading.read(model, text).unknown == share
 
 
-def test_a_readings_probabilities_are_the_softmax_of_the_logits(model: TorchPredictor) -> None:
+def test_a_readings_probabilities_are_the_softmax_of_the_logits(model: Predictor) -> None:
     logits = torch.tensor(model.predict(["a lovely film"]).logits[0], dtype=torch.float64)
     expected = torch.softmax(logits, 0).numpy()
     np.testing.assert_allclose(reading.read(model, "a lovely film").probabilities, expected, rtol=1e-9)

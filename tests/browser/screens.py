@@ -16,24 +16,44 @@ FOLDER = Path("docs/screens")
 PORT = 8511
 WIDTHS = (1280, 390)
 REVIEW = "Not the disaster I feared: the boy can act, and the ending earned its tears."
+REVIEWS = (
+    REVIEW,
+    "A handsome film with nothing to say, and it takes two and a half hours to say it.",
+    "I lent it to my sister and had to buy a second copy.",
+    "Three hundred pages of people staring at rain, and none of them can swim.",
+    "The jokes land, the songs do not, and I would go again tomorrow.",
+    "Whoever cut this saw that the last hour was missing, and shipped it all the same.",
+)
 
 
 def classify(page: Page) -> None:
-    """Type a review."""
+    """Type a review, and ask why."""
     page.get_by_label("Your review").fill(REVIEW)
     page.get_by_role("button", name="Classify").last.click()
     page.get_by_text("tokens read").wait_for()
+    page.get_by_text("Why?", exact=True).click()
+    page.get_by_text("Most for").first.wait_for()
 
 
-NAMES = ("Classify", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About")
+def read_many(page: Page) -> None:
+    """Paste a few reviews."""
+    page.get_by_text("Paste lines").click()
+    page.get_by_label("Lines").fill("\n".join(REVIEWS))
+    page.get_by_role("button", name="Read them").click()
+    page.get_by_role("button", name="Download CSV").wait_for()
+
+
+NAMES = ("Classify", "Many_reviews", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About")
+DOING = {"Classify": classify, "Many_reviews": read_many}
+"""What a page is shown after."""
 
 
 def shoot(page: Page, name: str, url: str) -> bytes:
     """A picture of a whole page, however long."""
     page.goto(url)
     settle(page)
-    if name == "Classify":
-        classify(page)
+    if do := DOING.get(name):
+        do(page)
         settle(page)
     size = page.viewport_size or {"width": WIDTHS[0], "height": 900}
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")

@@ -4,27 +4,34 @@
 
 RUN is any run under VERDICT_RUNS; a small one keeps this short. Each fault of train/localhub/faults.py meets each job,
 with the time-outs and waits that everybody gets; bench/trust_jobs.py has the jobs, and judges what became of them.
+
+It takes an hour. What is found is kept in bench/results/trust.json, fault by fault: with --resume only the faults that
+are not there are met, and several processes with --only can share the work. The page is written when all are there.
 """
 
+import json
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from filelock import FileLock
 
 from bench.trust_jobs import JOBS, SILENT, Cell, Row, Stage, load_page
 from core import runs
-from core.files import PROJECT, write_text
+from core.files import PROJECT, write_json, write_text
 from core.runs import Run
 from train.localhub import faults as fault
 from train.localhub.faults import Act, Faults
 from train.localhub.server import serving, serving_elsewhere
 
+RESULTS = Path(__file__).parent / "results" / "trust.json"
 ONCE, ALWAYS = 1, float("inf")
 COMMIT, UPLOAD, FILE, ANYTHING = "POST .*/commit/", "PUT ", r"GET .*/resolve/.*\.(safetensors|parquet)", ""
 
@@ -32,21 +39,41 @@ COMMIT, UPLOAD, FILE, ANYTHING = "POST .*/commit/", "PUT ", r"GET .*/resolve/.*\
 def main(
     run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the page to write")] = PROJECT / "docs" / "trust.md",
-    only: Annotated[str, typer.Option(help="only the faults whose name matches this; nothing is written")] = "",
+    only: Annotated[str, typer.Option(help="only the faults whose name matches this")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="only the faults that were not met yet")] = False,
     page: Annotated[str, typer.Option(help="only load this page, for the publication RUN", hidden=True)] = "",
 ) -> None:
     """Let every fault meet every job, and write what happened."""
     if page:
         load_page(page, run)
         return
-    table = []
+    if not (resume or only):
+        RESULTS.unlink(missing_ok=True)
     with staged(runs.find(run)) as stage, fault.nobody_accepts() as nobody:
-        for row in rows(stage.elsewhere, nobody):
-            if re.search(only, row.name):
-                table.append((row.name, [job(stage, row) for job in JOBS.values()]))
-                print(*(f"{row.name} | {job}: {cell}" for job, cell in zip(JOBS, table[-1][1], strict=True)), sep="\n")
-        if not only:
-            write_text(output, document(stage, table))
+        every = list(rows(stage.elsewhere, nobody))
+        for row in every:
+            if re.search(only, row.name) and not (resume and row.name in found()):
+                cells = [
+                    replace(cell, says=_plain(stage, cell.says)) for cell in (job(stage, row) for job in JOBS.values())
+                ]
+                print(*(f"{row.name} | {job}: {cell}" for job, cell in zip(JOBS, cells, strict=True)), sep="\n")
+                keep(row.name, cells)
+        if set(found()) >= {row.name for row in every}:
+            size = sum(path.stat().st_size for path in stage.run.model.iterdir()) / 1e6
+            write_text(output, document({row.name: found()[row.name] for row in every}, size))
+
+
+def found() -> dict[str, list[Cell]]:
+    """What became of the jobs, by fault, as far as they were met."""
+    stored = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    return {name: [Cell(**cell) for cell in cells] for name, cells in stored.items()}
+
+
+def keep(name: str, cells: list[Cell]) -> None:
+    """Add a fault to what was found; another process may do the same."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    with FileLock(RESULTS.with_suffix(".lock")):
+        write_json(RESULTS, {key: [asdict(cell) for cell in each] for key, each in (found() | {name: cells}).items()})
 
 
 def rows(elsewhere: str, nobody: str) -> Iterator[Row]:
@@ -105,10 +132,9 @@ def staged(run: Run) -> Iterator[Stage]:
             yield stage
 
 
-def document(stage: Stage, table: list[tuple[str, list[Cell]]]) -> str:
-    """The page: the table, then what was said."""
-    said = list(dict.fromkeys(_plain(stage, cell.says) for _, cells in table for cell in cells if cell.says))
-    size = sum(path.stat().st_size for path in stage.run.model.iterdir()) / 1e6
+def document(table: dict[str, list[Cell]], size: float) -> str:
+    """The page: the table, then what was said; the model has so many MB."""
+    said = list(dict.fromkeys(cell.says for cells in table.values() for cell in cells if cell.says))
     lines = [
         "# Trust", "",
         "Written by `python -m bench.trust RUN`; what is changed here by hand is lost.", "",
@@ -124,15 +150,15 @@ def document(stage: Stage, table: list[tuple[str, list[Cell]]]) -> str:
         "cache did not verify afterwards; *leaked* if the token had been seen in any output or by another host; *hung* "
         f"after {SILENT:.0f} seconds without a word; *crashed* if an error was shown that is not ours.", "",
         f"| fault | {' | '.join(JOBS)} |", "| --- |" + " --- |" * len(JOBS),
-        *(f"| {name} | {' | '.join(_cell(stage, cell, said) for cell in cells)} |" for name, cells in table), "",
+        *(f"| {name} | {' | '.join(_cell(cell, said) for cell in cells)} |" for name, cells in table.items()), "",
         "What was said:", "",
         *(f"{number}. {text}" for number, text in enumerate(said, 1)), "",
     ]  # fmt: skip
     return "\n".join(lines)
 
 
-def _cell(stage: Stage, cell: Cell, said: list[str]) -> str:
-    number = f" ({said.index(_plain(stage, cell.says)) + 1})" if cell.says else ""
+def _cell(cell: Cell, said: list[str]) -> str:
+    number = f" ({said.index(cell.says) + 1})" if cell.says else ""
     return f"{cell.outcome}{number}, {cell.seconds:.1f} s"
 
 

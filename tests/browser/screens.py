@@ -25,7 +25,7 @@ def classify(page: Page) -> None:
     page.get_by_text("tokens read").wait_for()
 
 
-NAMES = ("Classify", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About")
+NAMES = ("Classify", "Many_reviews", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About")
 
 
 def shoot(page: Page, name: str, url: str) -> bytes:

@@ -158,7 +158,9 @@ def test_the_verdict_can_be_read_and_made_again(site: str, page: Page, published
     expect(page.get_by_text("Every file is the same, and so are all")).to_be_visible()
 
 
-@pytest.mark.parametrize("name", ["Classify", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"])
+@pytest.mark.parametrize(
+    "name", ["Classify", "Many_reviews", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"]
+)
 def test_nothing_scrolls_sideways_on_a_phone(site: str, chromium: Browser, run: Run, name: str) -> None:
     phone = open_page(chromium, 390, "light")
     phone.goto(f"{site}/{name}?model={run.name}")

@@ -93,7 +93,7 @@ def test_a_job_can_be_cancelled_and_what_was_read_stays(site: str, page: Page, r
 
 def test_others_read_meanwhile(site: str, chromium: Browser, run: Run) -> None:
     many, one = open_page(chromium, 1280, "light"), open_page(chromium, 1280, "light")
-    start(many, site, run, lines(50_000))
+    start(many, site, run, lines(100_000))
     expect(many.get_by_text(re.compile("a second"))).to_be_visible()
     one.goto(f"{site}/?model={run.name}")
     settle(one)

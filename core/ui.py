@@ -1,4 +1,4 @@
-"""What all pages share: the model picker, caches, the error box. The only core module that knows Streamlit."""
+"""What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence

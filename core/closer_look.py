@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from core import calibration, charts, dots, selective, slices, threshold, tradeoffs, ui, views
+from core import address, calibration, charts, dots, selective, slices, threshold, tradeoffs, ui, views
 from core.evaluation import Evaluation
 from core.metrics import METRICS
-from core.mistakes import EXAMPLES, LOOK, first_page, listed, show_examples
+from core.mistakes import LOOK, PAGE, listed
 from core.predictions import Predictions
 from core.wording import figure, percent
 
@@ -22,7 +22,7 @@ NARROW = 270
 def look(evaluation: Evaluation, scores: Mapping[str, Any], name: str) -> None:
     """All of it, the examples first."""
     sections: dict[str, Callable[[], None]] = {
-        EXAMPLES: lambda: listed(evaluation, name),
+        "Examples": lambda: listed(evaluation, name),
         "By label": lambda: by_label(scores),
         "Slices": lambda: by_slice(evaluation),
         "Confidence": lambda: confidence(evaluation),
@@ -30,7 +30,7 @@ def look(evaluation: Evaluation, scores: Mapping[str, Any], name: str) -> None:
     }
     if threshold.can_be_drawn(evaluation.found):
         sections["Threshold"] = lambda: at_threshold(evaluation, name)
-    for tab, draw in zip(st.tabs(list(sections), key=LOOK, bind="query-params"), sections.values(), strict=True):
+    for tab, draw in zip(address.tabs(list(sections), LOOK), sections.values(), strict=True):
         if tab.open:
             with tab:
                 draw()
@@ -39,13 +39,10 @@ def look(evaluation: Evaluation, scores: Mapping[str, Any], name: str) -> None:
 def by_label(scores: Mapping[str, Any]) -> None:
     """Precision, recall and F1 of each label."""
     bars = views.class_scores(scores)
-    metric = st.segmented_control(
+    metric = address.segments(
         "Metric",
-        ["F1", "Precision", "Recall"],
-        default="F1",
-        required=True,
-        key="metric",
-        bind="query-params",
+        ("F1", "Precision", "Recall"),
+        "metric",
         help="Precision: share of the decisions for a label that are right. Recall: share of its examples that are "
         "found. F1: their harmonic mean.",
     )
@@ -70,7 +67,7 @@ def by_slice(evaluation: Evaluation) -> None:
         "groups some look bad by chance."
     )
     st.altair_chart(
-        dots.chart(found, float(evaluation.right.mean()), st.session_state.get("slice")),
+        dots.chart(found, float(evaluation.right.mean()), address.chosen("slice", list(evaluation.slices))),
         width="stretch",
         key="slices",
         on_select=_take_slice,
@@ -138,7 +135,10 @@ def at_threshold(evaluation: Evaluation, name: str) -> None:
     ):
         st.markdown(f"**{title}**")
         st.altair_chart(chart, width="stretch", key=title, alt=f"{title}; the dot is the chosen threshold")
-    st.caption("The dot is the chosen threshold, the dashed line what guessing would give.")
+    st.caption(
+        "The dot is the chosen threshold, the dashed line what guessing would give. Choose by validation: a threshold "
+        "that was chosen on test flatters its scores there."
+    )
 
 
 def _best(validation: Predictions, evaluation: Evaluation) -> None:
@@ -160,12 +160,10 @@ def _best(validation: Predictions, evaluation: Evaluation) -> None:
 
 
 def _use(at: float) -> None:
-    st.session_state["threshold"] = at
-    first_page()
+    address.put(threshold=at, **dict.fromkeys(PAGE))
 
 
 def _take_slice() -> None:
     """Take a click on the slices over into the box that the examples follow."""
     if picked := st.session_state["slices"].get("selection", {}).get(dots.SLICE):
-        st.session_state["slice"] = picked[0]["slice"]
-        show_examples()
+        address.put(slice=picked[0]["slice"], **dict.fromkeys((LOOK, *PAGE)))

@@ -1,21 +1,20 @@
-"""What the Evaluation page opens on, as Streamlit draws it: its cards, its matrix, and the examples that are wrong.
-
-Every choice is a widget whose key is its name in the URL, so that a view can be shared by its link.
-"""
+"""What the Evaluation page opens on, as Streamlit draws it: its cards, its matrix, and the examples that are wrong."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
-from core import confusion, examples, matrix, ui, views, wording
+from core import address, confusion, examples, matrix, ui, views, wording
 from core.evaluation import Evaluation
 from core.examples import Choice
 from core.runs import Record
 from core.threshold import USUAL
 
-LOOK, EXAMPLES = "look", "Examples"
-"""Key of the tabs below the matrix, and the name of the first."""
+PAGE: Final = ("page",)
+"""In the address: what begins anew with another list of examples."""
+LOOK: Final = "look"
+"""In the address: which tab below the matrix is open, none for that of the examples."""
 IN_ORDER, IN_BLOCKS = "As given", "Similar together"
 
 
@@ -40,30 +39,26 @@ def cards(record: Record, split: str, scores: Mapping[str, Any], at: float) -> N
 def confusions(labels: tuple[str, ...], scores: dict[str, Any]) -> None:
     """The matrix; a click on a cell or a name chooses what the examples are of."""
     st.subheader("Which labels are taken for which", anchor=False)
-    how = st.segmented_control(
+    how = address.segments(
         "Show",
         confusion.WRITTEN,
-        default="Counts",
-        required=True,
-        key="cells",
-        bind="query-params",
+        "cells",
         help="Shares of the true label are its recall (row-normalised); of the decided label, its precision "
         "(column-normalised).",
     )
-    order = IN_ORDER
-    if len(labels) > 3:
-        order = st.segmented_control(
+    in_blocks = (
+        len(labels) > 3
+        and address.segments(
             "Order of the labels",
-            [IN_ORDER, IN_BLOCKS],
-            default=IN_ORDER,
-            required=True,
-            key="order",
-            bind="query-params",
-            help="Labels that are often taken for each other can stand together, so that groups of them show as "
-            "blocks (hierarchical clustering with optimal leaf order).",
+            (IN_ORDER, IN_BLOCKS),
+            "order",
+            help="Labels that are often taken for each other can stand together, so that groups of them show as blocks "
+            "(hierarchical clustering with optimal leaf order).",
         )
-    cells = views.confusion(*confusion.ordered(scores, labels, order == IN_BLOCKS))
-    chosen = _known("true", labels), _known("decided", labels)
+        == IN_BLOCKS
+    )
+    cells = views.confusion(*confusion.ordered(scores, labels, in_blocks))
+    chosen = address.chosen("true", labels), address.chosen("decided", labels)
     st.altair_chart(
         matrix.chart(confusion.written(cells, how), chosen),
         width="stretch",
@@ -83,7 +78,7 @@ def listed(evaluation: Evaluation, name: str) -> None:
         return
     texts = ui.load_texts(name, evaluation.split)
     above, pages = st.container(), examples.pages(len(chosen))
-    number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    number = address.page(pages, *PAGE) if pages > 1 else 1
     with above:
         for row in views.records(examples.table(evaluation, examples.page(chosen, number), texts)):
             _example(row)
@@ -93,30 +88,24 @@ def listed(evaluation: Evaluation, name: str) -> None:
 def _choice(evaluation: Evaluation) -> Choice:
     left, right = st.columns(2)
     labels = evaluation.labels
-    true = left.selectbox(
-        "True label", labels, index=None, placeholder="Any", key="true", bind="query-params", on_change=first_page
-    )
-    decided = right.selectbox(
-        "Decided label", labels, index=None, placeholder="Any", key="decided", bind="query-params", on_change=first_page
-    )
+    true = address.select("True label", labels, "true", clears=PAGE, where=left, placeholder="Any")
+    decided = address.select("Decided label", labels, "decided", clears=PAGE, where=right, placeholder="Any")
     left, right = st.columns(2, vertical_alignment="bottom")
-    among = left.selectbox(
+    among = address.select(
         "Slice",
         list(evaluation.slices),
-        index=None,
+        "slice",
+        clears=PAGE,
+        where=left,
         placeholder="All examples",
-        key="slice",
-        bind="query-params",
-        on_change=first_page,
-        help="A group of examples that have something in common; which of them the model finds hard is under Slices, "
-        "below.",
+        help="A group of examples that have something in common. Which of them the model finds hard is told under "
+        "Slices.",
     )
-    mistakes = right.toggle(
+    mistakes = address.toggle(
         "Only mistakes",
-        value=True,
-        key="mistakes",
-        bind="query-params",
-        on_change=first_page,
+        "mistakes",
+        clears=PAGE,
+        where=right,
         disabled=bool(true and decided),
         help="Where one cell of the matrix is chosen, all of it is listed.",
     )
@@ -136,26 +125,8 @@ def _example(row: Mapping[str, Any]) -> None:
             st.switch_page("pages/Classify.py")
 
 
-def first_page() -> None:
-    """Another list of examples is read from its beginning."""
-    if "page" in st.session_state:
-        st.session_state["page"] = 1
-
-
-def show_examples() -> None:
-    """Other examples were chosen elsewhere on the page: open their tab, at its beginning."""
-    st.session_state[LOOK] = EXAMPLES
-    first_page()
-
-
 def _take_click() -> None:
-    """Take a click on the matrix over into the two boxes that the examples follow, and so into the URL."""
+    """Take a click on the matrix over into the two boxes that the examples follow."""
     if cell := views.clicked(st.session_state["matrix"]):
-        st.session_state["true"], st.session_state["decided"] = cell
-        show_examples()
-
-
-def _known(key: str, labels: tuple[str, ...]) -> str | None:
-    """A label that a box further down holds, or the link that the page was opened by."""
-    value = st.session_state.get(key, st.query_params.get(key))
-    return value if value in labels else None
+        true, decided = cell
+        address.put(true=true, decided=decided, **dict.fromkeys((LOOK, *PAGE)))

@@ -186,14 +186,6 @@ def leaks(splits: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def count_examples(n: int, shown: int) -> str:
-    """How many examples a cell has, and how many of them are listed."""
-    if n == 0:
-        return "No example is in this cell."
-    listed = "" if n <= shown else f" The {shown} that the model was surest of are listed."
-    return f"{n:,} example{'s' if n > 1 else ''}.{listed}"
-
-
 def example_text(row: Mapping[str, Any]) -> str:
     """An example's text, or why there is none."""
     if not isinstance(row.get("text"), str):

@@ -79,10 +79,11 @@ def test_it_opens_on_the_most_confident_mistakes(run: Run) -> None:
 
 @pytest.mark.parametrize("at", [0.2, 0.8])
 def test_a_threshold_moves_cards_matrix_examples_labels_and_slices(run: Run, at: float) -> None:
-    app = page(run, mistakes="false", decided="positive")
+    app = page(run, mistakes="off", decided="positive")
     true, decided = decisions(run, at)
     app.slider(key="threshold").set_value(at).run()
     assert not app.exception
+    assert app.query_params["threshold"] == str(at)
     assert app.metric[0].value == f"{(true == decided).mean():.3f}"
     assert f"at a threshold of {at}; the published scores are at 0.5" in words(app)
     assert matrix(app)["negative", "positive"] == ((true == 0) & (decided == 1)).sum()
@@ -122,6 +123,19 @@ def test_the_best_threshold_is_validations_and_one_click_away(run: Run, monkeypa
     assert app.button(key="use-accuracy").disabled
 
 
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        {"threshold": "nan"}, {"threshold": "7"}, {"threshold": "<b>"}, {"page": "0"}, {"page": "999999999999"},
+        {"page": "-1e400"}, {"true": "=1+1"}, {"slice": "x\0"}, {"look": "Nowhere"}, {"split": "train"},
+        {"cells": "é"}, {"mistakes": "perhaps"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_made_up_in_an_address_counts_as_not_chosen(run: Run, made_up: dict[str, str]) -> None:
+    assert words(page(run, **made_up)) == words(page(run))
+
+
 def test_one_box_alone_lists_a_row_or_a_column(run: Run) -> None:
     true, decided = decisions(run, 0.5)
     app = page(run, true="negative")
@@ -135,7 +149,7 @@ def test_one_box_alone_lists_a_row_or_a_column(run: Run) -> None:
 
 def test_a_slice_filters_the_examples(run: Run) -> None:
     kinds, (true, decided) = run.record.slices("test"), decisions(run, 0.5)
-    app = page(run, mistakes="false")
+    app = page(run, mistakes="off")
     app.selectbox(key="slice").set_value("kind: film").run()
     assert listed(app).startswith(f"{(kinds['kind'] == 'film').sum()} examples among “kind\\: film”")
     app.toggle(key="mistakes").set_value(True).run()
@@ -144,20 +158,21 @@ def test_a_slice_filters_the_examples(run: Run) -> None:
 
 
 def test_a_long_list_is_paged_and_another_one_begins_anew(run: Run) -> None:
-    app = page(run, mistakes="false", page="2")
+    app = page(run, mistakes="off", page="2")
     n = len(run.record.predictions("test"))
     second = [each.key for each in app.button if each.label == "Open in Classify"]
     assert len(second) == min(10, n - 10)
-    first = [each.key for each in page(run, mistakes="false").button if each.label == "Open in Classify"]
+    first = [each.key for each in page(run, mistakes="off").button if each.label == "Open in Classify"]
     assert not set(first) & set(second)
     app.selectbox(key="true").set_value("positive").run()
     assert app.get("pagination")[0].value == 1
+    assert "page" not in app.query_params
 
 
 def test_an_example_is_opened_in_classify_and_not_by_the_url(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     monkeypatch.setattr("streamlit.switch_page", opened.append)
-    app = page(run, mistakes="false")
+    app = page(run, mistakes="off")
     text = next(each.value for each in app.markdown)
     next(each for each in app.button if each.label == "Open in Classify").click().run()
     assert opened == ["pages/Classify.py"]
@@ -201,7 +216,7 @@ def test_texts_of_a_hub_that_does_not_answer_are_told_to_be_absent(run: Run, mon
         raise HubUnreachable("nobody there")
 
     monkeypatch.setattr("core.texts.of_record", silent)
-    app = page(run, mistakes="false")
+    app = page(run, mistakes="off")
     assert "The text is not published" in words(app)
     assert not [each for each in app.button if each.label == "Open in Classify"]
 

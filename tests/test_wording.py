@@ -142,19 +142,6 @@ def test_why_is_said_in_words(weights: list[float], said: str) -> None:
     assert "changes by +1.0 points; with as many drawn by chance alone, by -20.0" in wording.faithfulness(found)
 
 
-@pytest.mark.parametrize(
-    ("n", "shown", "said"),
-    [
-        (0, 0, "No example is in this cell."),
-        (1, 1, "1 example."),
-        (5, 5, "5 examples."),
-        (1234, 50, "1,234 examples. The 50 that"),
-    ],
-)
-def test_examples_are_counted(n: int, shown: int, said: str) -> None:
-    assert wording.count_examples(n, shown).startswith(said)
-
-
 def test_bars_have_words() -> None:
     bars = views.bars(np.array([0.1, 0.9]), ["negative", "positive"])
     assert wording.bars_in_words(bars) == "Confidence: positive 90.0%, negative 10.0%"

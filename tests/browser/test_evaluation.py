@@ -1,0 +1,154 @@
+"""The Evaluation page in a browser: from a cell to a text in Classify, the threshold, and links that show the same."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core import calibration, threshold
+from core.runs import Run
+from tests.browser.chromium import CHROMIUM, open_page, settle
+from tests.browser.test_browser import chromium, page, site
+
+__all__ = ["chromium", "page", "site"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: NOTHING IN A BROWSER WAS TESTED"),
+]
+
+CELL = (0.9, 0.75)
+"""Where positive, decided positive is on the matrix: shares of its width and height."""
+ROW_NAME, COLUMN_NAME = (0.12, 0.75), (0.9, 0.17)
+
+
+def start(page: Page, site: str, run: Run, **query: str) -> None:
+    """The page, opened by a link."""
+    page.goto(f"{site}/Evaluation?" + "&".join(f"{key}={value}" for key, value in {"model": run.name, **query}.items()))
+    settle(page)
+
+
+def click(page: Page, place: tuple[float, float]) -> None:
+    """A click on the matrix."""
+    matrix = page.get_by_test_id("stVegaLiteChart").first
+    matrix.scroll_into_view_if_needed()
+    box = matrix.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + place[0] * box["width"], box["y"] + place[1] * box["height"])
+
+
+def counts(run: Run, at: float = 0.5) -> np.ndarray:
+    """The test split's confusion at a threshold."""
+    found = run.record.predictions("test")
+    decided = threshold.decide(found, calibration.of_record(run.record), at)
+    return np.bincount(2 * found.label + decided, minlength=4).reshape(2, 2)
+
+
+def download(page: Page) -> pd.DataFrame:
+    """What the first button for it downloads: the counts of the matrix."""
+    with page.expect_download() as found:
+        page.get_by_role("button", name="Download as CSV").first.click()
+    return pd.read_csv(Path(found.value.path()))
+
+
+def matrix_counts(page: Page) -> np.ndarray:
+    return download(page)["count"].to_numpy().reshape(2, 2)
+
+
+def test_from_a_cell_to_an_example_to_classify(site: str, page: Page, run: Run) -> None:
+    start(page, site, run)
+    click(page, CELL)
+    page.wait_for_url(re.compile("true=positive&decided=positive"))
+    settle(page)
+    expect(
+        page.get_by_text(re.compile(f"^{counts(run)[1, 1]} examples? where the true label is positive and"))
+    ).to_be_visible()
+    settle(page)
+    shown = page.get_by_test_id("stTabs").get_by_test_id("stMarkdown").nth(1).inner_text()
+    page.get_by_role("button", name="Open in Classify").first.click()
+    expect(page.get_by_label("Your review")).to_have_value(shown)
+    assert not [word for word in shown.split() if len(word) > 3 and word in page.url]
+
+
+@pytest.mark.parametrize(
+    ("place", "url", "said", "n"),
+    [
+        (ROW_NAME, "true=positive", "the true label is positive", (1, 0)),
+        (COLUMN_NAME, "decided=positive", "positive was decided", (0, 1)),
+    ],
+    ids=["row", "column"],
+)
+def test_a_name_lists_the_mistakes_of_its_row_or_column(
+    site: str, page: Page, run: Run, place: tuple[float, float], url: str, said: str, n: tuple[int, int]
+) -> None:
+    start(page, site, run)
+    click(page, place)
+    page.wait_for_url(re.compile(url))
+    expect(page.get_by_text(re.compile(f"^{counts(run)[n]} mistakes? where {said}"))).to_be_visible()
+
+
+def test_the_threshold_moves_the_matrix_and_the_cards(site: str, page: Page, run: Run) -> None:
+    start(page, site, run)
+    assert (matrix_counts(page) == counts(run)).all()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(30):
+        slider.press("ArrowRight")
+    page.wait_for_url(re.compile(r"threshold=0\.8"))
+    settle(page)
+    expect(page.get_by_text("Decided at a threshold of 0.8; the published scores are at 0.5.")).to_be_visible()
+    at = counts(run, 0.8)
+    assert (matrix_counts(page) == at).all()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(f"{at.trace() / at.sum():.3f}")
+
+
+def test_a_shared_link_shows_the_same_view(site: str, chromium: Browser, page: Page, run: Run) -> None:
+    start(page, site, run)
+    page.get_by_text("Of the decided label").click()
+    page.wait_for_url(re.compile("cells=Of"))
+    page.get_by_text("Only mistakes").click()
+    page.wait_for_url(re.compile("mistakes="))
+    click(page, ROW_NAME)
+    page.wait_for_url(re.compile("true=positive"))
+    page.get_by_role("button", name="Next page").click()
+    page.wait_for_url(re.compile("page=2"))
+    settle(page)
+    said = page.get_by_text(re.compile("% sure")).all_inner_texts()
+    other = open_page(chromium, 1280, "light")
+    other.goto(page.url)
+    settle(other)
+    expect(other.get_by_text(re.compile("% sure"))).to_have_count(len(said))
+    assert other.get_by_text(re.compile("% sure")).all_inner_texts() == said
+    expect(other.get_by_role("combobox", name="True label")).to_have_value("positive")
+    other.context.close()
+
+
+def test_back_leads_back_to_the_tab_and_the_list_before(site: str, page: Page, run: Run) -> None:
+    start(page, site, run)
+    page.get_by_role("tab", name="Slices").click()
+    page.wait_for_url(re.compile("look=Slices"))
+    settle(page)
+    click(page, ROW_NAME)
+    page.wait_for_url(re.compile("true=positive"))
+    settle(page)
+    expect(page.get_by_role("tab", name="Examples")).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    page.wait_for_url(re.compile("look=Slices"))
+    settle(page)
+    expect(page.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
+    assert "true=" not in page.url
+
+
+@pytest.mark.parametrize("look", ["By label", "Slices", "Confidence", "Coverage", "Threshold"])
+def test_no_section_scrolls_sideways_on_a_phone(site: str, chromium: Browser, run: Run, look: str) -> None:
+    phone = open_page(chromium, 390, "light")
+    start(phone, site, run, look=look)
+    expect(phone.get_by_role("tab", name=look)).to_have_attribute("aria-selected", "true")
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert phone.evaluate(f"{main}.scrollWidth - {main}.clientWidth") == 0
+    for chart in phone.get_by_test_id("stVegaLiteChart").all():
+        assert chart.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+    phone.context.close()

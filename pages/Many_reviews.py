@@ -92,7 +92,7 @@ def ask(model: ui.Model) -> None:
     text, pair = (recipe.data.text, recipe.data.text_pair) if recipe else ("", "")
     upload = given(pairs=bool(pair))
     chosen = columns(upload, text, pair) if upload else []
-    if st.button("Read them", type="primary", icon=":material/arrow_forward:"):
+    if ui.main_button("Read them", ":material/arrow_forward:"):
         if upload is None:
             raise InputError("There is nothing to read yet: choose a file, or paste a few lines.")
         with st.spinner("Reading the rows"):

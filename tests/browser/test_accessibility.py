@@ -37,6 +37,20 @@ def classify(page: Page) -> None:
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
 
 
+def classify_and_ask_why(page: Page) -> None:
+    classify(page)
+    page.get_by_text("Why?").click()
+    expect(page.get_by_test_id("stHtml")).to_be_visible()
+    page.get_by_role("button", name="Pin to compare").click()
+    page.get_by_text("How far can this be trusted?").click()
+
+
+def read_many(page: Page) -> None:
+    page.get_by_label("Lines").fill("a lovely film\na dull book\na moving plot")
+    page.get_by_role("button", name="Read them").click()
+    expect(page.get_by_text("3 reviews read by")).to_be_visible()
+
+
 def verify(page: Page) -> None:
     page.get_by_role("button", name="Verify now").click()
     expect(page.get_by_text(re.compile(r"(Different|Decisions changed)\."))).to_be_visible()
@@ -44,7 +58,13 @@ def verify(page: Page) -> None:
 
 VIEWS = {
     "Classify with a result": View("?model={run}", classify),
+    "Classify, asked why": View("?model={run}", classify_and_ask_why),
+    "Many reviews": View("Many_reviews?model={run}&from=Paste+lines", read_many),
     "Evaluation with a cell": View("Evaluation?model={run}&true=positive&decided=positive"),
+    **{
+        f"Evaluation, {tab}": View(f"Evaluation?model={{run}}&look={tab.replace(' ', '+')}")
+        for tab in ("By label", "Slices", "Confidence", "Coverage", "Threshold")
+    },
     "Local vs Hub with a verdict": View("Local_vs_Hub?model={tampered}", verify),
     "Local vs Hub before one": View("Local_vs_Hub?model={run}"),
     "Revisions": View("Revisions?model={run}"),

@@ -41,7 +41,7 @@ def show_flips(found: Mapping[str, Any], name: str, sides: Sequence[str] = SIDES
     cells = flips.matrix(found)
     if not len(cells):
         return
-    st.subheader("Decisions that changed", anchor=False)
+    st.header("Decisions that changed", anchor=False)
     st.caption(flips.legend(sides))
     labels = sorted({each[side] for each in found["flipped"] for side in ("true", "first", "second")})
     matrix = flip_chart.difference_matrix(cells, labels)
@@ -73,7 +73,7 @@ def _choose_flip() -> None:
 
 def show_files(found: Mapping[str, Any]) -> None:
     """A verification's files: in words, then those that are remarkable; all, with their hashes, are folded away."""
-    st.subheader("Files", anchor=False)
+    st.header("Files", anchor=False)
     files = views.files(found)
     remarkable = views.remarkable_files(files)
     box, icon = (st.warning, ":material/rule_folder:") if len(remarkable) else (st.success, ":material/inventory:")
@@ -90,7 +90,7 @@ def show_files(found: Mapping[str, Any]) -> None:
 
 def show_recent(name: str) -> None:
     """The newest revisions of a publication's repo, and where all of them are."""
-    st.subheader("Recent revisions", anchor=False)
+    st.header("Recent revisions", anchor=False)
     repo, commit = hub.split_name(name)
     found = ui.load_revisions(repo)[:RECENT]
     ui.table(revisions.table(found)[["Commit", "Tags", "Test accuracy", "Title", "When"]])

@@ -23,7 +23,7 @@ def difference_matrix(cells: pd.DataFrame, labels: list[str]) -> alt.LayerChart:
         scale=alt.Scale(domain=labels),
         axis=_axis(orient="top", labelAngle=0 if len(labels) < 4 else -40),
     )
-    base = alt.Chart(cells).encode(x=column, y=alt.Y("change:N", sort=None, title=None, axis=_axis(labelLimit=160)))
+    base = alt.Chart(cells).encode(x=column, y=alt.Y("change:N", sort=None, title=None, axis=_axis(labelLimit=150)))
     picked = alt.selection_point(name=flips.CLICKED, fields=["flip"])
     squares = (
         base.mark_rect(cornerRadius=2, stroke="#6E6E6E")
@@ -47,4 +47,4 @@ def difference_matrix(cells: pd.DataFrame, labels: list[str]) -> alt.LayerChart:
 
 
 def _axis(**more: object) -> alt.Axis:
-    return quiet_axis(ticks=False, labelFontSize=12, **more)
+    return quiet_axis(ticks=False, labelFontSize=12, labelOverlap=False, **more)

@@ -19,6 +19,8 @@ Rows = Mapping[str, str]
 NONE = "–"
 MOST = 8
 """Runs that can be told apart by their colours."""
+OFFERED = 30
+"""Runs that are offered for a comparison, the newest; more would fill a page with their names."""
 CARDS = {
     "Training time": "From the first step to the last, with the looks at validation; on the machine that trained it.",
     "Tokens per second": "Pieces of words that training read in a second, padding not counted.",

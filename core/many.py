@@ -33,7 +33,7 @@ def ask(model: ui.Model) -> None:
     text, pair = (recipe.data.text, recipe.data.text_pair) if recipe else ("", "")
     upload = _given(pairs=bool(pair))
     chosen = _columns(upload, text, pair) if upload else []
-    if st.button("Read them", type="primary", icon=":material/arrow_forward:"):
+    if ui.main_button("Read them", ":material/arrow_forward:"):
         if upload is None:
             raise InputError("There is nothing to read yet: choose a file, or paste a few lines.")
         with st.spinner("Reading the rows"):

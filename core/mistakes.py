@@ -38,7 +38,7 @@ def cards(record: Record, split: str, scores: Mapping[str, Any], at: float) -> N
 
 def confusions(labels: tuple[str, ...], scores: dict[str, Any]) -> None:
     """The matrix; a click on a cell or a name chooses what the examples are of."""
-    st.subheader("Which labels are taken for which", anchor=False)
+    st.header("Which labels are taken for which", anchor=False)
     how = address.segments(
         "Show",
         confusion.WRITTEN,

@@ -20,7 +20,7 @@ def finished(name: str) -> None:
         column.metric(key, first.cost[key] if first else making.NONE, help=words, border=True)
     _draw({short: each.points for short, each in made.items()}, title)
     for heading, table in making.differences(made).items():
-        st.subheader(heading, anchor=False)
+        st.header(heading, anchor=False)
         if len(table):
             ui.table(table)
         else:
@@ -62,11 +62,15 @@ def _watch(run: Run, names: Mapping[str, str], others: Mapping[str, Made], title
 
 def _choices(name: str) -> tuple[dict[str, str], str]:
     """The model and those that the reader puts beside it, with short names, and of which metric to draw the curves."""
-    others = [each for each in ui.offered() if each != name]
-    most = {"max_selections": making.MOST - 1, "placeholder": "Choose other runs"}
-    chosen = ui.in_url(st.multiselect, "Compare with", others, key="compare", **most)
+    offered = [each for each in ui.offered() if each != name][: making.OFFERED]
+    titles = wording.short_names(offered)
+    # Not a multiselect: what is chosen there is white on the accent colour, which nobody can read in the dark theme.
+    show = {"selection_mode": "multi", "format_func": lambda each: wording.as_line(titles[each])}
+    chosen = ui.in_url(st.pills, "Compare with", offered, key="compare", **show) if offered else []
     title = ui.in_url(st.segmented_control, "Curve", list(curves.SHOWN), key="curve", default="Loss")
-    return wording.short_names([name, *chosen]), title or "Loss"
+    if len(chosen) >= making.MOST:
+        st.caption(f"Only {making.MOST} runs can be told apart by their colours; the first {making.MOST} are shown.")
+    return wording.short_names([name, *chosen[: making.MOST - 1]]), title or "Loss"
 
 
 def _read(names: Mapping[str, str]) -> dict[str, Made]:

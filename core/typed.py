@@ -58,7 +58,7 @@ def ask(recipe: Recipe | None) -> tuple[str, str | None, bool]:
     # Kept for the session: they are there again when the reader comes back from another page.
     text = st.text_area(name, key="text", height=150, placeholder=words, persist_state="session")
     pair = st.text_area("Second text", key="pair", height=150, persist_state="session") if pairs else None
-    asked = st.button("Classify", type="primary", icon=":material/arrow_forward:")
+    asked = ui.main_button("Classify", ":material/arrow_forward:")
     if recipe and recipe.publish.examples:
         st.pills(
             "Or try one of these",

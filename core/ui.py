@@ -107,15 +107,24 @@ def pick() -> Model | None:
     return model
 
 
+def main_button(label: str, icon: str) -> bool:
+    """The button of what a page is for.
+
+    Streamlit writes in white on the accent colour, which can be read where that is dark: in the light theme.
+    """
+    light = st.context.theme.type != "dark"
+    return st.button(label, type="primary" if light else "secondary", icon=icon)
+
+
 def in_url(widget: Callable[..., Any], label: str, options: Collection[str], key: str, **more: Any) -> Any:
-    """A widget of one choice (`selectbox`, …) or of several (`multiselect`) whose value lives in the URL alone.
+    """A widget of one choice (or of several, with `selection_mode="multi"`) whose value lives in the URL alone.
 
     Any view can be shared by its link, and the browser's back undoes a choice: of widgets that are bound to the URL
     Streamlit changes it in place, and back passes over them. `default` is what a URL without the choice means.
     """
     default = more.pop("default", None)
     asked = [value for value in st.query_params.get_all(key) if value in options]
-    st.session_state[key] = asked if widget is st.multiselect else next(iter(asked), default)
+    st.session_state[key] = asked if more.get("selection_mode") == "multi" else next(iter(asked), default)
     if widget is st.selectbox and default is None:
         more["index"] = None
     return widget(label, options, key=key, on_change=_take_over, args=(key,), **more)
@@ -134,8 +143,11 @@ def choose(name: str) -> None:
 
 
 def _take_choice() -> None:
-    st.session_state[_CHOSEN] = st.session_state[_PICKER]
-    st.query_params.pop("model", None)
+    st.session_state[_CHOSEN] = chosen = st.session_state[_PICKER]
+    if chosen:
+        st.query_params["model"] = chosen  # at once: an address without a model in between would be a step for back
+    else:
+        st.query_params.pop("model", None)
 
 
 def open_model(name: str) -> Model:

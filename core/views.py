@@ -300,6 +300,18 @@ def card_parts(card: str) -> list[tuple[str, str, str]]:
     return [*parts, (_without_pictures(body[start:]), "", "")]
 
 
+def text_and_code(markdown: str) -> list[tuple[str, str, str]]:
+    """Markdown cut at its fenced blocks: (Markdown, content of the block after it, that block's language)."""
+    parts, start = [], 0
+    for found in _FENCED_OR_PICTURE.finditer(markdown):
+        if fence := found["fence"]:
+            first, *lines = found[0].splitlines()
+            code = lines[:-1] if lines and lines[-1].strip().startswith(fence) else lines
+            parts.append((markdown[start : found.start()], "\n".join(code), first.strip().lstrip("`~").strip()))
+            start = found.end()
+    return [*parts, (markdown[start:], "", "")]
+
+
 def _without_pictures(markdown: str) -> str:
     # Within code nothing may be escaped; a sign that has no width parts the two that begin a picture there, too.
     return markdown.replace("![", "!\u2060[")

@@ -10,6 +10,9 @@ with ui.errors():
     model = ui.pick()
     if model:
         for part, picture, words in views.card_parts(ui.card(model)):
-            st.markdown(part)
+            for text, code, language in views.text_and_code(part):
+                st.markdown(text)
+                if code:
+                    st.code(code, language or None, wrap_lines=True)  # who has no mouse cannot scroll sideways in it
             if picture and (file := ui.picture(model, picture)):
-                st.image(str(file), caption=wording.as_markdown(words))
+                st.image(str(file), caption=wording.as_markdown(words), alt=words)

@@ -24,7 +24,7 @@ def show(name: str, texts_of: str) -> None:
     """The verdict, a button that makes it anew, and the evidence."""
     answer = st.container()
     st.caption(f"On the Hub: {wording.as_markdown(name)}")
-    if st.button("Verify now", type="primary", icon=":material/fact_check:"):
+    if ui.main_button("Verify now", ":material/fact_check:"):
         verify_now(name)
     found = ui.last_verification(name)
     if found is None:

@@ -18,7 +18,7 @@ def overview(found: list[Revision]) -> None:
 
 def comparison(repo: str, scored: list[Revision]) -> None:
     """Any two revisions side by side; at first the newest and the one before it."""
-    st.subheader("Compare two", anchor=False)
+    st.header("Compare two", anchor=False)
     titles = {
         each.commit: " · ".join([each.commit[:7], each.title, *(each.tags or [revisions.UNTAGGED])]) for each in scored
     }

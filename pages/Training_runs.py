@@ -18,5 +18,5 @@ if watched:
 elif model:
     training.finished(model.name)
 if every:
-    st.subheader("Runs on this machine", anchor=False)
+    st.header("Runs on this machine", anchor=False)
     ui.table(views.runs_table(every))

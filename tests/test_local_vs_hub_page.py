@@ -61,7 +61,7 @@ def test_the_flipped_examples_can_be_read_with_what_both_sides_say(run: Run, no_
         assert f"Local: {first}" in said
         assert f"Hub: {second}" in said
     assert "4 flipped examples." in said
-    assert app.subheader[0].value == "Decisions that changed"
+    assert app.header[0].value == "Decisions that changed"
 
 
 def test_a_kind_of_flip_is_chosen_by_the_url_or_in_the_box(run: Run, no_runs: Path) -> None:

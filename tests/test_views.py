@@ -251,3 +251,26 @@ def test_two_readings_are_compared_label_by_label() -> None:
     assert table["Label"].tolist() == ["good", "mixed", "'=bad"]
     assert table["Pinned"].tolist() == ["under 0.1%", "50.0%", "50.0%"]
     assert table["Change, points"].tolist() == ["+70.0", "-30.0", "-40.0"]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "parts"),
+    [
+        ("only text", [("only text", "", "")]),
+        ("a\n```toml\nx = 1\ny = 2\n```\nb", [("a\n", "x = 1\ny = 2", "toml"), ("\nb", "", "")]),
+        ("````\n```\ninner\n```\n````", [("", "```\ninner\n```", ""), ("", "", "")]),
+        ("~~~ python\nx\n~~~", [("", "x", "python"), ("", "", "")]),
+        ("```\nnever closed", [("", "never closed", ""), ("", "", "")]),
+        ("```", [("", "", ""), ("", "", "")]),
+    ],
+)
+def test_text_and_code_are_told_apart(markdown: str, parts: list[tuple[str, str, str]]) -> None:
+    assert views.text_and_code(markdown) == parts
+
+
+def test_no_line_of_a_runs_card_is_lost(run: Run) -> None:
+    card = (run.path / "card.md").read_text(encoding="utf-8")
+    parts = views.text_and_code(card)
+    assert any(language == "toml" for _, _, language in parts)
+    kept = "".join(text + code for text, code, _ in parts)
+    assert {line for line in card.splitlines() if not line.startswith("```")} <= set(kept.splitlines()) | {""}

@@ -1,66 +1,16 @@
 """What only a browser shows: bars appear, a click on the matrix lists its examples, the verdict can be read."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.files import PROJECT
 from core.runs import Run
 from tests import marker
-from tests.browser.chromium import CHROMIUM, browser, open_page, settle
+from tests.browser.chromium import open_page, settle
+from tests.browser.conftest import NEEDS_CHROMIUM, log
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: NOTHING IN A BROWSER WAS TESTED"),
-]
-
-
-def _log() -> Path:
-    """What the app's server says."""
-    return Path(os.environ["VERDICT_TEST_HOME"]) / "site.log"
-
-
-@pytest.fixture(scope="module")
-def site(run: Run, published: str) -> Iterator[str]:
-    """Address of the app, showing the tiny run and its publication."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-    with _log().open("w") as log:
-        process = subprocess.Popen(
-            [*command, f"--server.port={port}", "--logger.level=info"], cwd=PROJECT, stdout=log, stderr=log,
-            env=os.environ | {"VERDICT_MODELS": published},
-        )  # fmt: skip
-    try:
-        _await(f"http://127.0.0.1:{port}/_stcore/health")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
-def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    found = open_page(chromium, *request.param)
-    yield found
-    found.context.close()
+pytestmark = NEEDS_CHROMIUM
 
 
 def test_a_typed_review_gets_bars(site: str, page: Page, published: str) -> None:
@@ -119,8 +69,8 @@ def test_what_people_type_is_in_no_log_and_no_file(site: str, chromium: Browser)
     page.get_by_role("button", name="Classify").last.click()
     expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
     page.context.close()
-    assert "You can now view" in _log().read_text(encoding="utf-8")
-    assert not list(marker.in_files("Tarvost", _log().parent))
+    assert "You can now view" in log().read_text(encoding="utf-8")
+    assert not list(marker.in_files("Tarvost", log().parent))
 
 
 def test_the_chosen_model_stays_from_page_to_page(site: str, chromium: Browser, run: Run) -> None:
@@ -168,13 +118,3 @@ def test_nothing_scrolls_sideways_on_a_phone(site: str, chromium: Browser, run: 
     main = "document.querySelector('[data-testid=stMain]')"
     assert phone.evaluate(f"{main}.scrollWidth - {main}.clientWidth") == 0
     phone.context.close()
-
-
-def _await(url: str) -> None:
-    for _ in range(300):
-        try:
-            with urlopen(url, timeout=2):
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"{url} does not answer")

@@ -11,15 +11,10 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from core.runs import Run
 from tests import marker
-from tests.browser.chromium import CHROMIUM, open_page, settle
-from tests.browser.test_browser import chromium, page, site
+from tests.browser.chromium import open_page, settle
+from tests.browser.conftest import NEEDS_CHROMIUM
 
-__all__ = ["chromium", "page", "site"]
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: NOTHING IN A BROWSER WAS TESTED"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 BAD = {17: '17,""', 203: "203", 404: '404,"never closed', 777: "777,one,two", 1001: '1001,"   "'}
 """Rows that cannot be read, as a spreadsheet counts them."""

@@ -22,7 +22,7 @@ from core.wording import as_markdown, figure, interval
 from train import confidence
 from train.seeds import mean_and_deviation
 
-NO_MATTER = ("title", "publish", "reported", "goal", "track")
+NO_MATTER = ("title", "publish", "reported", "goal", "track", "data.slices")
 """Parts of a recipe that move no score."""
 
 KEPT = ("data.json", "environment.json", "metrics.json")
@@ -274,7 +274,7 @@ def _reported_row(metric: str, value: float, groups: Groups) -> tuple[str, ...]:
 
 
 def _matters(key: str) -> bool:
-    return key.split(".")[0] not in NO_MATTER
+    return not {key, key.split(".")[0]} & set(NO_MATTER)
 
 
 def _shown(key: str, value: Any) -> str:

@@ -109,6 +109,7 @@ def labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The labels that a config.json names, in the order of the outputs. Raises ModelError."""
     names = config.get("id2label")
     if names is None:  # as transformers names them
+        _require_counts(config, n_weights=MAX_LABELS)
         names = {index: f"LABEL_{index}" for index in range(config.get("num_labels", 2))}
     try:
         numbered = {int(index): name for index, name in names.items()}

@@ -52,7 +52,7 @@ def begun(run: Run, no_runs: Path) -> Run:
 
 def offered(app: AppTest) -> list[str]:
     """The runs that can be put beside the first."""
-    return [option.content for option in app.button_group(key="compare").options]
+    return list(app.button_group(key="compare").options)
 
 
 def tables(app: AppTest) -> dict[str, Any]:

@@ -157,3 +157,27 @@ def test_an_example_shows_its_text_escaped_or_says_why_not() -> None:
 def test_a_time_is_shown_in_utc() -> None:
     assert wording.when("2026-11-21T06:52:09+00:00") == "21 November 2026, 06:52 UTC"
     assert wording.when("2026-01-01T01:30:00+02:00") == "31 December 2025, 23:30 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (45.4, "45 s"), (59.6, "0.993 min"), (90, "1.50 min"), (3599, "60.0 min"), (8640, "2.40 h")],
+)
+def test_durations_are_told_in_the_unit_that_fits(seconds: float, said: str) -> None:
+    assert wording.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["mrpc/20261121-165210-344b"], ["mrpc"]),
+        (["mrpc/20261121-165210-344b", "sst2/20261121-173507-9d39"], ["mrpc", "sst2"]),
+        (["mrpc/20261121-165210-344b", "mrpc/20261121-173821-01b4"], ["mrpc 344b", "mrpc 01b4"]),
+        (["demo/x@c0ffee1234", "x/20261121-165210-344b"], ["demo/x@c0ffee1", "x"]),
+        (["a/1-x", "a/2-x"], ["a/1-x", "a/2-x"]),
+        ([], []),
+    ],
+)
+def test_short_names_tell_all_apart(names: list[str], short: list[str]) -> None:
+    assert list(wording.short_names(names).values()) == short
+    assert list(wording.short_names(names)) == names

@@ -131,6 +131,7 @@ def test_the_evaluation_page_shows_what_the_predictions_say(run: Run) -> None:
     decided = np.stack(stored["logits"].to_list()).argmax(axis=1)
     app = AppTest.from_file(str(PROJECT / "pages" / "Evaluation.py"), default_timeout=60)
     app.query_params["model"] = run.name
+    app.query_params["look"] = "By label"
     app.run()
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Accuracy"] == wording.figure(accuracy_score(stored["label"], decided))

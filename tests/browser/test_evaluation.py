@@ -11,9 +11,6 @@ from playwright.sync_api import Browser, Page, expect
 from core import calibration, threshold
 from core.runs import Run
 from tests.browser.chromium import CHROMIUM, open_page, settle
-from tests.browser.test_browser import chromium, page, site
-
-__all__ = ["chromium", "page", "site"]
 
 pytestmark = [
     pytest.mark.browser,

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core import flips, metrics, texts, verdict
 from core.runs import Run
 from tests.test_pages import page, words
+from train.publish import publish
 
 COMMIT = "c" * 40
 
@@ -34,6 +35,7 @@ def verified(run: Run, no_runs: Path, flipped: int, files: list[dict[str, Any]] 
     found = verdict.compare(ours, dataclasses.replace(ours, logits=logits), run.record.labels, run.record.labels)
     copy = Run(Path(shutil.copytree(run.path, no_runs / "tiny" / "verified")))
     (copy.path / "publications.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(copy.path / "verifications", ignore_errors=True)
     copy.add_publication("demo/stored", COMMIT)
     copy.add_verification(
         {
@@ -125,11 +127,14 @@ def test_a_file_with_a_problem_is_listed_before_all_are(run: Run, no_runs: Path)
     assert len(shown[1]) == 23
 
 
-def test_the_newest_revisions_are_listed(published: str, run: Run) -> None:
-    app = page("Local_vs_Hub", model=run.name)
+def test_the_newest_revisions_are_listed(run: Run, no_runs: Path) -> None:
+    copy = Run(Path(shutil.copytree(run.path, no_runs / "tiny" / "listed")))
+    (copy.path / "publications.jsonl").unlink(missing_ok=True)
+    published = publish(copy, "demo/listed")
+    app = page("Local_vs_Hub", model=copy.name)
     assert not app.exception
     shown = next(each.value for each in app.dataframe if "Commit" in each.value.columns)
-    assert published.split("@")[1][:7] in list(shown["Commit"])
+    assert published[:7] in list(shown["Commit"])
     assert "All revisions" in app.button[-1].label
 
 

@@ -101,6 +101,8 @@ def test_a_link_to_a_publication_shows_the_same_publication_and_flips(
     box.click()
     desktop.get_by_role("option", name=name).click()
     expect(box).to_have_value(name)
+    desktop.wait_for_url(re.compile(older["commit"]))
+    settle(desktop)
     desktop.get_by_role("button", name="Verify now").click()
     expect(desktop.get_by_text("9 flipped examples")).to_be_visible()
     matrix = desktop.get_by_test_id("stVegaLiteChart")

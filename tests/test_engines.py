@@ -3,8 +3,9 @@
 import json
 import os
 import random
+import resource
+import runpy
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from core.files import sha256
 from core.model_files import WEIGHTS
 from core.recipe import Recipe
 from core.runs import Run
+from tests import processes
 from train import cost, pictures, precision
 from train.engines import ENGINES
 from train.engines.average import Average
@@ -83,31 +85,24 @@ def test_another_seed_gives_another_model(tiny: Path, engine: str, whole: Run) -
     assert weights(fit(load(tiny, engine, "seed=43", "training.epochs=1"))) != weights(whole)
 
 
-FIT = """
-import sys
-from pathlib import Path
-from core import recipe, runs
-from train.fit import fit, resume
-if sys.argv[1] == "resume":
-    resume(runs.find(sys.argv[2]))
-else:
-    fit(recipe.load(Path(sys.argv[1]), sys.argv[2:]))
-"""
+def train(file: Path, *overrides: str) -> None:
+    fit(recipe.load(file, overrides))
 
 
-def kill_at(lines: int, root: Path, *words: str) -> Run:
+def go_on(name: str) -> None:
+    resume(runs.find(name))
+
+
+def kill_at(lines: int, root: Path, work: Callable[..., None], *args: object) -> Run:
     """Train in another process and kill it once the history has so many lines; returns what is left of the run."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", FIT, *words], env=os.environ | {"VERDICT_RUNS": str(root)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    while process.poll() is None:
+    process = processes.start(root / "said.txt", work, *args, VERDICT_RUNS=str(root))
+    while process.is_alive():
         if any(path.read_bytes().count(b"\n") >= lines for path in root.glob("*/*/history.jsonl")):
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             break
         time.sleep(0.002)
-    _, said = process.communicate()
-    assert process.returncode == -signal.SIGKILL, said.decode()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, (root / "said.txt").read_text()
     (run,) = runs.every()
     return run
 
@@ -117,10 +112,10 @@ def test_a_run_killed_three_times_ends_with_the_same_bytes(
 ) -> None:
     monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
     moments = sorted(random.Random(engine).sample(range(1, len(history(whole)) - 1), 3))
-    run = kill_at(moments[0], tmp_path, str(tiny), f"engine={engine}", *SETTINGS)
+    run = kill_at(moments[0], tmp_path, train, tiny, f"engine={engine}", *SETTINGS)
     for moment in moments[1:]:
         assert not run.complete
-        kill_at(moment, tmp_path, "resume", run.name)
+        kill_at(moment, tmp_path, go_on, run.name)
     resumed = resume(runs.find(run.name))
     assert resumed.complete
     assert weights(resumed) == weights(whole)
@@ -215,37 +210,44 @@ def test_a_full_disk_is_said(tiny: Path, words: str, monkeypatch: pytest.MonkeyP
         fit(load(tiny, "loop"))
 
 
+def as_a_program(*words: str) -> None:
+    """What `python -m train` does, interrupted as a terminal interrupts it: what starts tests may ignore that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = ["train", *words]
+    runpy.run_module("train", run_name="__main__")
+
+
 def test_ctrl_c_in_training_names_the_way_to_go_on(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
-    command = [sys.executable, "-m", "train", "fit", str(tiny), "--set", "training.epochs=500"]
-    process = subprocess.Popen(
-        [*command, "--set", "training.patience=500"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        # As a terminal starts it; what starts tests may ignore interruptions, which is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    while process.poll() is None and not list(tmp_path.glob("*/*/history.jsonl")):
+    words = ["fit", str(tiny), "--set", "training.epochs=500", "--set", "training.patience=500"]
+    process = processes.start(tmp_path / "said.txt", as_a_program, *words)
+    while process.is_alive() and not list(tmp_path.glob("*/*/history.jsonl")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    assert process.pid
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    said = (tmp_path / "said.txt").read_text()
     (run,) = runs.every()
-    assert process.returncode != 0
+    assert process.exitcode
     assert f"python -m train fit --resume {run.name}" in " ".join(said.split())
     assert "Traceback" not in said
     assert not run.complete
+
+
+def train_where_files_stay_small(file: Path, *overrides: str) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+    train(file, *overrides)
 
 
 def test_a_disk_that_is_really_full_loses_nothing(
     tiny: Path, engine: str, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
-    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n{FIT}"
-    done = subprocess.run(
-        [sys.executable, "-c", limited, str(tiny), f"engine={engine}", *SETTINGS],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    process = processes.start(tmp_path / "said.txt", train_where_files_stay_small, tiny, f"engine={engine}", *SETTINGS)
+    process.join()
     (run,) = runs.every()
-    assert done.returncode == 1
-    assert f"Make room, then: python -m train fit --resume {run.name}" in done.stderr
+    assert process.exitcode == 1
+    assert f"Make room, then: python -m train fit --resume {run.name}" in (tmp_path / "said.txt").read_text()
     assert not run.complete
     assert weights(resume(run)) == weights(whole)
 

@@ -116,3 +116,10 @@ def fetched(repo: str, tmp_path: Path) -> "Publication":  # noqa: F821
     from tests import small_repo
 
     return hub.fetch(repo, small_repo.publish(repo), cache=tmp_path / "cache")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a process have all tests of a file, and one process all that need a browser, which are begun first."""
+    for item in items:
+        browser = item.get_closest_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("browser" if browser else item.nodeid.partition("::")[0]))

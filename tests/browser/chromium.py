@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 
 
 def open_page(found: Browser, width: int, scheme: Literal["light", "dark"]) -> Page:
-    """A page of its own session; narrow ones are phones."""
+    """A page in a browser of its own, with nothing in its cache; narrow ones are phones."""
     context = found.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", has_touch=width < 500
     )
@@ -33,7 +33,23 @@ def open_page(found: Browser, width: int, scheme: Literal["light", "dark"]) -> P
     return page
 
 
+def leave(page: Page) -> None:
+    """End the page's session with the app."""
+    page.goto("about:blank")
+
+
+AT_REST = """() => {
+    const app = document.querySelector('[data-testid=stApp]');
+    const moves = each => each.playState === 'running' && each.effect.getTiming().iterations !== Infinity;
+    const rests = app && app.dataset.testScriptState === 'notRunning'
+        && !document.querySelector('[data-stale=true]') && !document.getAnimations().some(moves);
+    window.restsSince = rests ? window.restsSince ?? performance.now() : undefined;
+    return rests && performance.now() - window.restsSince > 300;
+}"""
+"""The script has ended, nothing is stale and nothing fades in, for 300 ms on end: a click's answer takes a while."""
+
+
 def settle(page: Page) -> None:
-    """Wait until the page's script has ended and nothing is being drawn."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_timeout(700)
+    """Wait until the page is at rest."""
+    page.evaluate("window.restsSince = undefined")
+    page.wait_for_function(AT_REST)

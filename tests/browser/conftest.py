@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 from core import predictions
 from core.files import PROJECT
 from core.runs import Run
-from tests.browser.chromium import CHROMIUM, browser, open_page
+from tests.browser.chromium import CHROMIUM, browser, leave, open_page
 
 NEEDS_CHROMIUM = [
     pytest.mark.browser,
@@ -57,11 +57,29 @@ def chromium() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
-def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    found = open_page(chromium, *request.param)
-    yield found
-    found.context.close()
+@pytest.fixture(scope="session")
+def readers(chromium: Browser) -> dict[str, Page]:
+    """Two people, whose browsers keep the app's scripts from test to test: a wide light one and a dark phone."""
+    return {"desktop": open_page(chromium, 1280, "light"), "phone": open_page(chromium, 390, "dark")}
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def page(readers: dict[str, Page], request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The pages of the two in turn."""
+    yield readers[request.param]
+    leave(readers[request.param])
+
+
+@pytest.fixture
+def desktop(readers: dict[str, Page]) -> Iterator[Page]:
+    yield readers["desktop"]
+    leave(readers["desktop"])
+
+
+@pytest.fixture
+def phone(readers: dict[str, Page]) -> Iterator[Page]:
+    yield readers["phone"]
+    leave(readers["phone"])
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from core.runs import Run
 from tests import marker
-from tests.browser.chromium import open_page, settle
+from tests.browser.chromium import settle
 from tests.browser.conftest import NEEDS_CHROMIUM, log
 
 pytestmark = NEEDS_CHROMIUM
@@ -44,45 +44,39 @@ def test_a_reader_asks_why_and_compares_and_finds_the_text_again(site: str, page
     assert "lovely" not in page.url
 
 
-def test_the_text_is_still_there_after_another_page(site: str, chromium: Browser, run: Run) -> None:
-    page = open_page(chromium, 1280, "light")
-    page.goto(f"{site}/?model={run.name}")
-    settle(page)
-    page.get_by_label("Your review").fill("a lovely moving film")
-    page.get_by_role("button", name="Classify").last.click()
-    expect(page.get_by_text("tokens read")).to_be_visible()
-    page.get_by_role("link", name="About").click()
-    settle(page)
-    page.get_by_role("link", name="Classify").click()
-    settle(page)
-    expect(page.get_by_label("Your review")).to_have_value("a lovely moving film")
-    expect(page.get_by_text("tokens read")).to_be_visible()
-    page.context.close()
+def test_the_text_is_still_there_after_another_page(site: str, desktop: Page, run: Run) -> None:
+    desktop.goto(f"{site}/?model={run.name}")
+    settle(desktop)
+    desktop.get_by_label("Your review").fill("a lovely moving film")
+    desktop.get_by_role("button", name="Classify").last.click()
+    expect(desktop.get_by_text("tokens read")).to_be_visible()
+    desktop.get_by_role("link", name="About").click()
+    settle(desktop)
+    desktop.get_by_role("link", name="Classify").click()
+    settle(desktop)
+    expect(desktop.get_by_label("Your review")).to_have_value("a lovely moving film")
+    expect(desktop.get_by_text("tokens read")).to_be_visible()
 
 
-def test_what_people_type_is_in_no_log_and_no_file(site: str, chromium: Browser) -> None:
+def test_what_people_type_is_in_no_log_and_no_file(site: str, desktop: Page) -> None:
     typed = "a lovely moving film by Quillon Tarvost"
-    page = open_page(chromium, 1280, "light")
-    page.goto(site)
-    settle(page)
-    page.get_by_label("Your review").fill(typed)
-    page.get_by_role("button", name="Classify").last.click()
-    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
-    page.context.close()
+    desktop.goto(site)
+    settle(desktop)
+    desktop.get_by_label("Your review").fill(typed)
+    desktop.get_by_role("button", name="Classify").last.click()
+    expect(desktop.get_by_test_id("stVegaLiteChart")).to_be_visible()
     assert "You can now view" in log().read_text(encoding="utf-8")
     assert not list(marker.in_files("Tarvost", log().parent))
 
 
-def test_the_chosen_model_stays_from_page_to_page(site: str, chromium: Browser, run: Run) -> None:
-    page = open_page(chromium, 1280, "light")
-    page.goto(f"{site}/?model={run.name}")
-    settle(page)
+def test_the_chosen_model_stays_from_page_to_page(site: str, desktop: Page, run: Run) -> None:
+    desktop.goto(f"{site}/?model={run.name}")
+    settle(desktop)
     for name in ("Evaluation", "About", "Training runs", "Classify"):
-        page.get_by_role("link", name=name).click()
-        settle(page)
-        expect(page.get_by_role("combobox", name="Model")).to_have_value(run.name)
-        page.wait_for_url(re.compile(f"model={run.name.replace('/', '(/|%2F)')}"))
-    page.context.close()
+        desktop.get_by_role("link", name=name).click()
+        settle(desktop)
+        expect(desktop.get_by_role("combobox", name="Model")).to_have_value(run.name)
+        desktop.wait_for_url(re.compile(f"model={run.name.replace('/', '(/|%2F)')}"))
 
 
 def test_a_click_on_the_matrix_lists_the_cells_examples(site: str, page: Page, run: Run) -> None:
@@ -111,10 +105,8 @@ def test_the_verdict_can_be_read_and_made_again(site: str, page: Page, published
 @pytest.mark.parametrize(
     "name", ["Classify", "Many_reviews", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"]
 )
-def test_nothing_scrolls_sideways_on_a_phone(site: str, chromium: Browser, run: Run, name: str) -> None:
-    phone = open_page(chromium, 390, "light")
+def test_nothing_scrolls_sideways_on_a_phone(site: str, phone: Page, run: Run, name: str) -> None:
     phone.goto(f"{site}/{name}?model={run.name}")
     settle(phone)
     main = "document.querySelector('[data-testid=stMain]')"
     assert phone.evaluate(f"{main}.scrollWidth - {main}.clientWidth") == 0
-    phone.context.close()

@@ -10,12 +10,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from core import calibration, threshold
 from core.runs import Run
-from tests.browser.chromium import CHROMIUM, open_page, settle
+from tests.browser.chromium import open_page, settle
+from tests.browser.conftest import NEEDS_CHROMIUM
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: NOTHING IN A BROWSER WAS TESTED"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 CELL = (0.9, 0.75)
 """Where positive, decided positive is on the matrix: shares of its width and height."""
@@ -92,14 +90,14 @@ def test_the_threshold_moves_the_matrix_and_the_cards(site: str, page: Page, run
     assert (matrix_counts(page) == counts(run)).all()
     slider = page.get_by_role("slider")
     slider.focus()
-    for _ in range(30):
-        slider.press("ArrowRight")
-    page.wait_for_url(re.compile(r"threshold=0\.8"))
-    settle(page)
+    for at in (0.6, 0.7, 0.8):
+        slider.press("PageUp")
+        page.wait_for_url(re.compile(f"threshold={at}"))
+        settle(page)
     expect(page.get_by_text("Decided at a threshold of 0.8; the published scores are at 0.5.")).to_be_visible()
-    at = counts(run, 0.8)
-    assert (matrix_counts(page) == at).all()
-    expect(page.get_by_test_id("stMetricValue").first).to_have_text(f"{at.trace() / at.sum():.3f}")
+    moved = counts(run, at)
+    assert (matrix_counts(page) == moved).all()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(f"{moved.trace() / moved.sum():.3f}")
 
 
 def test_a_shared_link_shows_the_same_view(site: str, chromium: Browser, page: Page, run: Run) -> None:
@@ -110,6 +108,7 @@ def test_a_shared_link_shows_the_same_view(site: str, chromium: Browser, page: P
     page.wait_for_url(re.compile("mistakes="))
     click(page, ROW_NAME)
     page.wait_for_url(re.compile("true=positive"))
+    settle(page)  # as a reader, who sees the list before turning its page
     page.get_by_role("button", name="Next page").click()
     page.wait_for_url(re.compile("page=2"))
     settle(page)
@@ -140,12 +139,10 @@ def test_back_leads_back_to_the_tab_and_the_list_before(site: str, page: Page, r
 
 
 @pytest.mark.parametrize("look", ["By label", "Slices", "Confidence", "Coverage", "Threshold"])
-def test_no_section_scrolls_sideways_on_a_phone(site: str, chromium: Browser, run: Run, look: str) -> None:
-    phone = open_page(chromium, 390, "light")
+def test_no_section_scrolls_sideways_on_a_phone(site: str, phone: Page, run: Run, look: str) -> None:
     start(phone, site, run, look=look)
     expect(phone.get_by_role("tab", name=look)).to_have_attribute("aria-selected", "true")
     main = "document.querySelector('[data-testid=stMain]')"
     assert phone.evaluate(f"{main}.scrollWidth - {main}.clientWidth") == 0
     for chart in phone.get_by_test_id("stVegaLiteChart").all():
         assert chart.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
-    phone.context.close()

@@ -23,16 +23,11 @@ def query(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-@pytest.fixture
-def desktop(chromium: Browser, site: str) -> Page:
-    return visit(open_page(chromium, 1280, "light"), site)
-
-
 def test_a_link_to_training_runs_shows_the_same_runs_and_the_same_curve(
     site: str, desktop: Page, chromium: Browser, run: Run, tampered: Run
 ) -> None:
     visit(desktop, f"{site}/Training_runs?model={run.name}")
-    desktop.get_by_text("tiny beef").or_(desktop.get_by_text("tiny", exact=True)).first.click()
+    desktop.get_by_test_id("stButtonGroup").first.get_by_text(re.compile("^tiny( beef)?$")).click()
     settle(desktop)
     desktop.get_by_text("Accuracy", exact=True).first.click()
     settle(desktop)
@@ -105,6 +100,7 @@ def test_a_link_to_a_publication_shows_the_same_publication_and_flips(
     settle(desktop)
     desktop.get_by_role("button", name="Verify now").click()
     expect(desktop.get_by_text("9 flipped examples")).to_be_visible()
+    settle(desktop)
     matrix = desktop.get_by_test_id("stVegaLiteChart")
     matrix.scroll_into_view_if_needed()
     place = matrix.bounding_box()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from core.runs import Run
 from tests import marker
-from tests.browser.chromium import open_page, settle
+from tests.browser.chromium import settle
 from tests.browser.conftest import NEEDS_CHROMIUM
 
 pytestmark = NEEDS_CHROMIUM
@@ -57,20 +57,18 @@ def test_of_a_thousand_rows_the_five_bad_ones_are_named(site: str, page: Page, r
     assert "lovely" not in page.url
 
 
-def test_what_was_read_can_be_taken_along(site: str, chromium: Browser, run: Run) -> None:
-    page = open_page(chromium, 1280, "light")
-    start(page, site, run, thousand())
-    table = pd.read_csv(io.BytesIO(download(page, "CSV")))
+def test_what_was_read_can_be_taken_along(site: str, desktop: Page, run: Run) -> None:
+    start(desktop, site, run, thousand())
+    table = pd.read_csv(io.BytesIO(download(desktop, "CSV")))
     expected = [row for row in range(2, 1002) if row not in BAD]
     assert table["row"].tolist() == expected
     assert table["text"][0] == "'=a lovely film, the 2th"
     assert table[[f"probability of {label}" for label in run.record.labels]].sum(axis=1).tolist() == pytest.approx(
         [1] * 995
     )
-    kept = pd.read_parquet(io.BytesIO(download(page, "Parquet")))
+    kept = pd.read_parquet(io.BytesIO(download(desktop, "Parquet")))
     assert kept["row"].tolist() == expected
     assert kept["text"][0] == "=a lovely film, the 2th"
-    page.context.close()
 
 
 def test_a_job_can_be_cancelled_and_what_was_read_stays(site: str, page: Page, run: Run) -> None:
@@ -86,8 +84,8 @@ def test_a_job_can_be_cancelled_and_what_was_read_stays(site: str, page: Page, r
     assert 0 < read < 50_000
 
 
-def test_others_read_meanwhile(site: str, chromium: Browser, run: Run) -> None:
-    many, one = open_page(chromium, 1280, "light"), open_page(chromium, 1280, "light")
+def test_others_read_meanwhile(site: str, desktop: Page, phone: Page, run: Run) -> None:
+    many, one = desktop, phone
     start(many, site, run, lines(100_000))
     expect(many.get_by_text(re.compile("a second"))).to_be_visible()
     one.goto(f"{site}/?model={run.name}")
@@ -98,8 +96,6 @@ def test_others_read_meanwhile(site: str, chromium: Browser, run: Run) -> None:
     expect(many.get_by_role("button", name="Cancel")).to_be_visible()
     many.get_by_role("button", name="Cancel").click()
     expect(many.get_by_text(re.compile("^Cancelled"))).to_be_visible()
-    for each in (many, one):
-        each.context.close()
 
 
 def test_a_link_opens_the_page_for_pasted_lines_and_what_is_pasted_stays_in_the_session(

@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests import marker
 from train.localhub.faults import Faults
@@ -18,6 +20,7 @@ from train.localhub.faults import Faults
 _stack = ExitStack()
 _numbers = count()
 _faults = Faults()
+_tokens: list[str] = []
 
 
 def pytest_configure() -> None:
@@ -26,6 +29,7 @@ def pytest_configure() -> None:
 
     home = Path(_stack.enter_context(tempfile.TemporaryDirectory(prefix="verdict-tests-")))
     hub = _stack.enter_context(serving(home / "hub", faults=_faults))
+    _tokens.append(hub.write_token)
     os.environ |= {
         "HF_ENDPOINT": hub.endpoint,
         "HF_TOKEN": hub.write_token,
@@ -46,11 +50,24 @@ def pytest_unconfigure() -> None:
     _stack.close()
 
 
+class OneBrowser(LoadFileScheduling):
+    """A process has all tests of a file, and one has all that need a browser: one app and one chromium serve them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrowser:
+    """Deal the tests to the processes of `pytest -n`."""
+    return OneBrowser(config, log)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test whose output or log shows the token has failed."""
     report = yield
-    if shown := marker.in_output(os.environ["HF_TOKEN"], report.sections):
+    if shown := marker.in_output(_tokens[0], report.sections):  # a test may have another one in its environment
         report.outcome, report.longrepr = "failed", f"The token is in: {', '.join(shown)}"
     return report
 
@@ -58,9 +75,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session", autouse=True)
 def _no_file_has_the_token() -> Iterator[None]:
     """Neither runs nor uploads nor caches hold it, after all tests of this process."""
-    token, home = os.environ["HF_TOKEN"], Path(os.environ["VERDICT_TEST_HOME"])
+    home = Path(os.environ["VERDICT_TEST_HOME"])
     yield
-    assert not list(marker.in_files(token, home))
+    assert not list(marker.in_files(_tokens[0], home))
 
 
 @pytest.fixture(scope="session")
@@ -116,10 +133,3 @@ def fetched(repo: str, tmp_path: Path) -> "Publication":  # noqa: F821
     from tests import small_repo
 
     return hub.fetch(repo, small_repo.publish(repo), cache=tmp_path / "cache")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a process have all tests of a file, and one process all that need a browser, which are begun first."""
-    for item in items:
-        browser = item.get_closest_marker("browser")
-        item.add_marker(pytest.mark.xdist_group("browser" if browser else item.nodeid.partition("::")[0]))

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["train.fit", "transformers.models.bert.modeling_bert"])
@@ -19,7 +21,9 @@ _server.set_forkserver_preload(["train.fit", "transformers.models.bert.modeling_
 def start(said: Path, work: Callable[..., Any], *args: Any, **environment: str) -> BaseProcess:
     """Begin `work(*args)` in a process with this environment; all it says goes to the file `said`."""
     process = _server.Process(target=_do, args=(said, os.environ | environment, work, args))
-    process.start()
+    # A new process runs the main module's file first, which is a page where Streamlit tested one before.
+    with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
+        process.start()
     return process
 
 

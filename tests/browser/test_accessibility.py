@@ -1,10 +1,11 @@
-"""axe-core finds no serious or critical violation on any page, in both themes (https://dequeuniversity.com/rules/axe).
+"""Nothing on any page keeps people from using it: axe-core (https://dequeuniversity.com/rules/axe) finds no serious or
+critical violation in either theme, and nothing scrolls sideways on a phone.
 
 A page is a line of VIEWS: its path and query, and what a person does there before it is looked at.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,6 +23,11 @@ axe = Axe()
 SEVERE = ("serious", "critical")
 BACKGROUNDS = {"dark": "rgb(20, 23, 27)", "light": "rgb(255, 255, 255)"}
 """The themes' own, as .streamlit/config.toml has them."""
+
+WIDE, PHONE = ({"width": width, "height": 900} for width in (1280, 390))
+SIDEWAYS = """() => [document.querySelector('[data-testid=stMain]'),
+    ...document.querySelectorAll('[data-testid=stVegaLiteChart]')].some(each => each.scrollWidth > each.clientWidth)"""
+"""Whether the page, or a chart on it, is wider than the room it has."""
 
 
 class View(NamedTuple):
@@ -85,24 +91,35 @@ def violations(page: Page) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def page(desktop: Page) -> Iterator[Page]:
+    """A page that may change its width and its theme."""
+    yield desktop
+    desktop.set_viewport_size(WIDE)
+    desktop.emulate_media(color_scheme="light")
+
+
 @pytest.mark.parametrize("name", VIEWS)
 def test_nothing_keeps_people_from_using_a_page(
-    desktop: Page, site: str, name: str, run: Run, tampered: Run, unfinished: Run
+    page: Page, site: str, name: str, run: Run, tampered: Run, unfinished: Run
 ) -> None:
     for entry in history(1, 5):
         unfinished.log(entry)
-    view, page = VIEWS[name], desktop
+    view = VIEWS[name]
     page.goto(f"{site}/{view.address.format(run=run.name, tampered=tampered.name, unfinished=unfinished.name)}")
     settle(page)
     view.act(page)
     settle(page)
-    for scheme, background in BACKGROUNDS.items():  # the second is what the reader's browser asks for otherwise
+    for scheme, background in BACKGROUNDS.items():
         page.emulate_media(color_scheme=scheme)
         expect(page.get_by_test_id("stApp")).to_have_css("background-color", background)
         page.evaluate("document.activeElement.blur()")
         page.keyboard.press("r")  # Streamlit's own shortcut for a rerun: a page learns the theme with its next run
         settle(page)
         assert not violations(page), scheme
+    page.set_viewport_size(PHONE)
+    settle(page)
+    assert not page.evaluate(SIDEWAYS)
 
 
 def test_the_check_finds_what_it_is_for(desktop: Page, site: str) -> None:
@@ -110,3 +127,10 @@ def test_the_check_finds_what_it_is_for(desktop: Page, site: str) -> None:
     settle(desktop)
     desktop.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x>')")
     assert "image-alt" in violations(desktop)
+    assert not desktop.evaluate(SIDEWAYS)
+    desktop.evaluate(
+        "document.querySelector('[data-testid=stMain]').insertAdjacentHTML('beforeend', WIDE)".replace(
+            "WIDE", "'<div style=\"width: 2000px\">.</div>'"
+        )
+    )
+    assert desktop.evaluate(SIDEWAYS)

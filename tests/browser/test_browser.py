@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from core.runs import Run
@@ -79,34 +78,9 @@ def test_the_chosen_model_stays_from_page_to_page(site: str, desktop: Page, run:
         desktop.wait_for_url(re.compile(f"model={run.name.replace('/', '(/|%2F)')}"))
 
 
-def test_a_click_on_the_matrix_lists_the_cells_examples(site: str, page: Page, run: Run) -> None:
-    page.goto(f"{site}/Evaluation?model={run.name}")
-    settle(page)
-    matrix = page.get_by_test_id("stVegaLiteChart")
-    matrix.scroll_into_view_if_needed()
-    box = matrix.bounding_box()
-    assert box
-    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.85 * box["height"])
-    page.wait_for_url(re.compile("true=positive&decided=positive"))
-    settle(page)
-    both = run.record.metrics["splits"]["test"]["confusion"][1][1]
-    expect(page.get_by_text(f"{both} example")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"% sure"))).to_have_count(min(both, 10))
-
-
 def test_the_verdict_can_be_read_and_made_again(site: str, page: Page, published: str) -> None:
     page.goto(f"{site}/Local_vs_Hub?model={published}")
     settle(page)
     page.get_by_role("button", name="Verify now").click()
     expect(page.get_by_text("Identical.")).to_be_visible()
     expect(page.get_by_text("Every file is the same, and so are all")).to_be_visible()
-
-
-@pytest.mark.parametrize(
-    "name", ["Classify", "Many_reviews", "Evaluation", "Local_vs_Hub", "Revisions", "Training_runs", "About"]
-)
-def test_nothing_scrolls_sideways_on_a_phone(site: str, phone: Page, run: Run, name: str) -> None:
-    phone.goto(f"{site}/{name}?model={run.name}")
-    settle(phone)
-    main = "document.querySelector('[data-testid=stMain]')"
-    assert phone.evaluate(f"{main}.scrollWidth - {main}.clientWidth") == 0

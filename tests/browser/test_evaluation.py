@@ -100,21 +100,21 @@ def test_the_threshold_moves_the_matrix_and_the_cards(site: str, page: Page, run
     expect(page.get_by_test_id("stMetricValue").first).to_have_text(f"{moved.trace() / moved.sum():.3f}")
 
 
-def test_a_shared_link_shows_the_same_view(site: str, chromium: Browser, page: Page, run: Run) -> None:
-    start(page, site, run)
-    page.get_by_text("Of the decided label").click()
-    page.wait_for_url(re.compile("cells=Of"))
-    page.get_by_text("Only mistakes").click()
-    page.wait_for_url(re.compile("mistakes="))
-    click(page, ROW_NAME)
-    page.wait_for_url(re.compile("true=positive"))
-    settle(page)  # as a reader, who sees the list before turning its page
-    page.get_by_role("button", name="Next page").click()
-    page.wait_for_url(re.compile("page=2"))
-    settle(page)
-    said = page.get_by_text(re.compile("% sure")).all_inner_texts()
-    other = open_page(chromium, 1280, "light")
-    other.goto(page.url)
+def test_a_shared_link_shows_the_same_view_on_a_phone(site: str, chromium: Browser, desktop: Page, run: Run) -> None:
+    start(desktop, site, run)
+    desktop.get_by_text("Of the decided label").click()
+    desktop.wait_for_url(re.compile("cells=Of"))
+    desktop.get_by_text("Only mistakes").click()
+    desktop.wait_for_url(re.compile("mistakes="))
+    click(desktop, ROW_NAME)
+    desktop.wait_for_url(re.compile("true=positive"))
+    settle(desktop)  # as a reader, who sees the list before turning its page
+    desktop.get_by_role("button", name="Next page").click()
+    desktop.wait_for_url(re.compile("page=2"))
+    settle(desktop)
+    said = desktop.get_by_text(re.compile("% sure")).all_inner_texts()
+    other = open_page(chromium, 390, "dark")
+    other.goto(desktop.url)
     settle(other)
     expect(other.get_by_text(re.compile("% sure"))).to_have_count(len(said))
     assert other.get_by_text(re.compile("% sure")).all_inner_texts() == said
@@ -122,27 +122,17 @@ def test_a_shared_link_shows_the_same_view(site: str, chromium: Browser, page: P
     other.context.close()
 
 
-def test_back_leads_back_to_the_tab_and_the_list_before(site: str, page: Page, run: Run) -> None:
-    start(page, site, run)
-    page.get_by_role("tab", name="Slices").click()
-    page.wait_for_url(re.compile("look=Slices"))
-    settle(page)
-    click(page, ROW_NAME)
-    page.wait_for_url(re.compile("true=positive"))
-    settle(page)
-    expect(page.get_by_role("tab", name="Examples")).to_have_attribute("aria-selected", "true")
-    page.go_back()
-    page.wait_for_url(re.compile("look=Slices"))
-    settle(page)
-    expect(page.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
-    assert "true=" not in page.url
-
-
-@pytest.mark.parametrize("look", ["By label", "Slices", "Confidence", "Coverage", "Threshold"])
-def test_no_section_scrolls_sideways_on_a_phone(site: str, phone: Page, run: Run, look: str) -> None:
-    start(phone, site, run, look=look)
-    expect(phone.get_by_role("tab", name=look)).to_have_attribute("aria-selected", "true")
-    main = "document.querySelector('[data-testid=stMain]')"
-    assert phone.evaluate(f"{main}.scrollWidth - {main}.clientWidth") == 0
-    for chart in phone.get_by_test_id("stVegaLiteChart").all():
-        assert chart.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+def test_back_leads_back_to_the_tab_and_the_list_before(site: str, desktop: Page, run: Run) -> None:
+    start(desktop, site, run)
+    desktop.get_by_role("tab", name="Slices").click()
+    desktop.wait_for_url(re.compile("look=Slices"))
+    settle(desktop)
+    click(desktop, ROW_NAME)
+    desktop.wait_for_url(re.compile("true=positive"))
+    settle(desktop)
+    expect(desktop.get_by_role("tab", name="Examples")).to_have_attribute("aria-selected", "true")
+    desktop.go_back()
+    desktop.wait_for_url(re.compile("look=Slices"))
+    settle(desktop)
+    expect(desktop.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
+    assert "true=" not in desktop.url

@@ -62,9 +62,10 @@ def test_back_returns_to_the_page_before_with_its_choices(site: str, desktop: Pa
     desktop.get_by_role("link", name="About").click()
     expect(desktop.get_by_role("heading", name="About")).to_be_visible()
     settle(desktop)
-    for _ in range(2):  # Streamlit leaves a page by way of its address without choices
+    desktop.go_back()
+    settle(desktop)
+    if "curve" not in query(desktop):  # Streamlit may leave a page by way of its address without choices
         desktop.go_back()
-        settle(desktop)
     expect(desktop.locator(".js-plotly-plot .gtitle")).to_have_text(["Accuracy"])
 
 

@@ -71,15 +71,15 @@ def test_what_was_read_can_be_taken_along(site: str, desktop: Page, run: Run) ->
     assert kept["text"][0] == "=a lovely film, the 2th"
 
 
-def test_a_job_can_be_cancelled_and_what_was_read_stays(site: str, page: Page, run: Run) -> None:
-    start(page, site, run, lines(50_000))
-    expect(page.get_by_text(re.compile(r"of 50,000 reviews · .* a second · .* left"))).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
-    said = page.get_by_text(re.compile("^Cancelled: ([0-9,]+) of 50,000 reviews read"))
+def test_a_job_can_be_cancelled_and_what_was_read_stays(site: str, phone: Page, run: Run) -> None:
+    start(phone, site, run, lines(50_000))
+    expect(phone.get_by_text(re.compile(r"of 50,000 reviews · .* a second · .* left"))).to_be_visible()
+    phone.get_by_role("button", name="Cancel").click()
+    said = phone.get_by_text(re.compile("^Cancelled: ([0-9,]+) of 50,000 reviews read"))
     expect(said).to_be_visible()
-    settle(page)
+    settle(phone)
     (done,) = re.findall("^Cancelled: ([0-9,]+) of", said.inner_text())
-    read = len(pd.read_csv(io.BytesIO(download(page, "CSV"))))
+    read = len(pd.read_csv(io.BytesIO(download(phone, "CSV"))))
     assert int(done.replace(",", "")) == read
     assert 0 < read < 50_000
 
@@ -99,12 +99,12 @@ def test_others_read_meanwhile(site: str, desktop: Page, phone: Page, run: Run) 
 
 
 def test_a_link_opens_the_page_for_pasted_lines_and_what_is_pasted_stays_in_the_session(
-    site: str, page: Page, run: Run
+    site: str, desktop: Page, run: Run
 ) -> None:
-    page.goto(f"{site}/Many_reviews?model={run.name}&from=Paste+lines")
-    settle(page)
-    page.get_by_label("Lines").fill("a lovely film by Tarquil Vostrand\n\na dull book")
-    page.get_by_role("button", name="Read them").click()
-    expect(page.get_by_text(re.compile("^2 reviews read by"))).to_be_visible()
-    assert "Vostrand" not in page.url
+    desktop.goto(f"{site}/Many_reviews?model={run.name}&from=Paste+lines")
+    settle(desktop)
+    desktop.get_by_label("Lines").fill("a lovely film by Tarquil Vostrand\n\na dull book")
+    desktop.get_by_role("button", name="Read them").click()
+    expect(desktop.get_by_text(re.compile("^2 reviews read by"))).to_be_visible()
+    assert "Vostrand" not in desktop.url
     assert not list(marker.in_files("Vostrand", Path(os.environ["VERDICT_TEST_HOME"])))

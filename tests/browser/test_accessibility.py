@@ -25,9 +25,8 @@ BACKGROUNDS = {"dark": "rgb(20, 23, 27)", "light": "rgb(255, 255, 255)"}
 """The themes' own, as .streamlit/config.toml has them."""
 
 WIDE, PHONE = ({"width": width, "height": 900} for width in (1280, 390))
-SIDEWAYS = """() => [document.querySelector('[data-testid=stMain]'),
-    ...document.querySelectorAll('[data-testid=stVegaLiteChart]')].some(each => each.scrollWidth > each.clientWidth)"""
-"""Whether the page, or a chart on it, is wider than the room it has."""
+MAIN = "document.querySelector('[data-testid=stMain]')"
+SIDEWAYS = f"{MAIN}.scrollWidth > {MAIN}.clientWidth"
 
 
 class View(NamedTuple):
@@ -128,9 +127,5 @@ def test_the_check_finds_what_it_is_for(desktop: Page, site: str) -> None:
     desktop.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x>')")
     assert "image-alt" in violations(desktop)
     assert not desktop.evaluate(SIDEWAYS)
-    desktop.evaluate(
-        "document.querySelector('[data-testid=stMain]').insertAdjacentHTML('beforeend', WIDE)".replace(
-            "WIDE", "'<div style=\"width: 2000px\">.</div>'"
-        )
-    )
+    desktop.evaluate(f"""{MAIN}.insertAdjacentHTML('beforeend', '<div style="width: 2000px">.</div>')""")
     assert desktop.evaluate(SIDEWAYS)

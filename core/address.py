@@ -25,17 +25,39 @@ def chosen(key: str, options: Sequence[str]) -> str | None:
 
 def put(**choices: object) -> None:
     """Choose for the reader, in one step of the browser's history; None takes a choice back. Only within a callback."""
-    kept = st.query_params.to_dict() | {key: str(value) for key, value in choices.items() if value is not None}
-    st.query_params.from_dict({key: value for key, value in kept.items() if choices.get(key, value) is not None})
+    written = {key: st.query_params.get_all(key) for key in st.query_params}
+    for key, value in choices.items():
+        written[key] = [] if value is None else [str(each) for each in (value if isinstance(value, list) else [value])]
+    st.query_params.from_dict({key: values for key, values in written.items() if values})
 
 
 def select(
-    label: str, options: Sequence[str], key: str, *, clears: Sequence[str] = (), where: Any = st, **more: Any
+    label: str,
+    options: Sequence[str],
+    key: str,
+    *,
+    default: str | None = None,
+    clears: Sequence[str] = (),
+    where: Any = st,
+    **more: Any,
 ) -> str | None:
-    """A select box in which nothing needs to be chosen. A new choice takes back those that it `clears`."""
-    st.session_state[key] = chosen(key, options)
-    found: str | None = where.selectbox(label, options, index=None, key=key, on_change=_keep(key, None, clears), **more)
+    """A select box; without a `default` nothing needs to be chosen. A new choice takes back those that it `clears`.
+
+    A default that is chosen stands in the address, too: the newest revision is another tomorrow.
+    """
+    st.session_state[key] = chosen(key, options) or default
+    index, keep = None if default is None else 0, _keep(key, None, clears)
+    found: str | None = where.selectbox(label, options, index=index, key=key, on_change=keep, **more)
     return found
+
+
+def several(label: str, options: Sequence[str], key: str, **more: Any) -> list[str]:
+    """Any of a few options side by side.
+
+    No multiselect: what is chosen there is white on the accent colour, which nobody can read in the dark theme.
+    """
+    st.session_state[key] = [value for value in st.query_params.get_all(key) if value in options]
+    return list(st.pills(label, options, selection_mode="multi", key=key, on_change=_keep(key, [], ()), **more))
 
 
 def segments(label: str, options: Sequence[Option], key: str, *, clears: Sequence[str] = (), **more: Any) -> Option:

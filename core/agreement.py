@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import evidence, flip_chart, flips, hub, revisions, ui, views, wording
+from core import address, evidence, flip_chart, flips, hub, revisions, ui, views, wording
 from core.verdict import Kind
 
 SIDES = ("Local", "Hub")
@@ -46,7 +46,7 @@ def show_flips(found: Mapping[str, Any], name: str, sides: Sequence[str] = SIDES
     labels = sorted({each[side] for each in found["flipped"] for side in ("true", "first", "second")})
     matrix = flip_chart.difference_matrix(cells, labels)
     st.altair_chart(matrix, width="stretch", key="flips", on_select=_choose_flip, alt=flips.in_words(cells))
-    chosen = ui.in_url(st.selectbox, "Show", list(cells["flip"]), key="flip", placeholder="All that changed")
+    chosen = address.select("Show", list(cells["flip"]), "flip", placeholder="All that changed")
     texts = ui.load_texts(name, "test")
     _list(flips.examples(found, texts, chosen), found, chosen, sides)
 
@@ -68,7 +68,7 @@ def _list(examples: pd.DataFrame, found: Mapping[str, Any], chosen: str | None, 
 def _choose_flip() -> None:
     """Take a click on the matrix over into the URL, which the box and the examples follow."""
     if chosen := flips.clicked(st.session_state["flips"]):
-        st.query_params["flip"] = chosen
+        address.put(flip=chosen)
 
 
 def show_files(found: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from core import curve_charts, curves, live, making, ui, wording
+from core import address, curve_charts, curves, live, making, ui, wording
 from core.making import Made
 from core.runs import Run
 
@@ -36,7 +36,7 @@ def pick_unfinished(unfinished: Sequence[Run]) -> Run | None:
     if not names:
         return None
     words = {"placeholder": "Choose one to watch it", "help": "Runs that are being trained, or were interrupted."}
-    return names.get(ui.in_url(st.selectbox, "Unfinished runs", list(names), key="live", **words))
+    return names.get(address.select("Unfinished runs", list(names), "live", **words) or "")
 
 
 def in_progress(run: Run) -> None:
@@ -64,13 +64,12 @@ def _choices(name: str) -> tuple[dict[str, str], str]:
     """The model and those that the reader puts beside it, with short names, and of which metric to draw the curves."""
     offered = [each for each in ui.offered() if each != name][: making.OFFERED]
     titles = wording.short_names(offered)
-    # Not a multiselect: what is chosen there is white on the accent colour, which nobody can read in the dark theme.
-    show = {"selection_mode": "multi", "format_func": lambda each: wording.as_line(titles[each])}
-    chosen = ui.in_url(st.pills, "Compare with", offered, key="compare", **show) if offered else []
-    title = ui.in_url(st.segmented_control, "Curve", list(curves.SHOWN), key="curve", default="Loss")
+    show = {"format_func": lambda each: wording.as_line(titles[each])}
+    chosen = address.several("Compare with", offered, "compare", **show) if offered else []
+    title = address.segments("Curve", list(curves.SHOWN), "curve")
     if len(chosen) >= making.MOST:
         st.caption(f"Only {making.MOST} runs can be told apart by their colours; the first {making.MOST} are shown.")
-    return wording.short_names([name, *chosen[: making.MOST - 1]]), title or "Loss"
+    return wording.short_names([name, *chosen[: making.MOST - 1]]), title
 
 
 def _read(names: Mapping[str, str]) -> dict[str, Made]:

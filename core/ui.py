@@ -1,7 +1,7 @@
 """What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
 import os
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.pages_manager import PagesManager
 
 from core import (
     asking,
@@ -52,6 +53,10 @@ _PICKER, _CHOSEN = "picker", "chosen_model"
 
 def start(title: str, question: str) -> None:
     """Open a page: its name, and the one question it answers. Every page calls this first, since any may be first."""
+    if PagesManager.uses_pages_directory:
+        # Until somebody has been at the table of contents, Streamlit makes up one of its own for a link to a page.
+        PagesManager.uses_pages_directory = False
+        st.rerun()
     st.set_page_config(page_title=f"{title} · Verdict", page_icon=":material/balance:", layout="centered")
     st.title(title, anchor=False)
     st.caption(question)
@@ -114,27 +119,6 @@ def main_button(label: str, icon: str) -> bool:
     """
     light = st.context.theme.type != "dark"
     return st.button(label, type="primary" if light else "secondary", icon=icon)
-
-
-def in_url(widget: Callable[..., Any], label: str, options: Collection[str], key: str, **more: Any) -> Any:
-    """A widget of one choice (or of several, with `selection_mode="multi"`) whose value lives in the URL alone.
-
-    Any view can be shared by its link, and the browser's back undoes a choice: of widgets that are bound to the URL
-    Streamlit changes it in place, and back passes over them. `default` is what a URL without the choice means.
-    """
-    default = more.pop("default", None)
-    asked = [value for value in st.query_params.get_all(key) if value in options]
-    st.session_state[key] = asked if more.get("selection_mode") == "multi" else next(iter(asked), default)
-    if widget is st.selectbox and default is None:
-        more["index"] = None
-    return widget(label, options, key=key, on_change=_take_over, args=(key,), **more)
-
-
-def _take_over(key: str) -> None:
-    if chosen := st.session_state[key]:
-        st.query_params[key] = chosen
-    else:
-        st.query_params.pop(key, None)
 
 
 def choose(name: str) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core import agreement, ui, verify, wording
+from core import address, agreement, ui, verify, wording
 
 ui.start("Local vs Hub", "Is the model on the Hub the one that was measured?")
 
@@ -47,5 +47,5 @@ with ui.errors():
     if model and not names:
         st.info(ui.not_published(model.name), icon=":material/cloud_upload:")
     if model and names:
-        chosen = ui.in_url(st.selectbox, "Publication", names, key="publication", default=names[0]) if names[1:] else ""
+        chosen = address.select("Publication", names, "publication", default=names[0]) if names[1:] else ""
         show(chosen or names[0], model.name)

@@ -1,8 +1,10 @@
 """Revisions: how did the model change from commit to commit?"""
 
+from typing import Any
+
 import streamlit as st
 
-from core import agreement, charts, hub, revisions, ui, wording
+from core import address, agreement, charts, hub, revisions, ui, wording
 from core.revisions import Revision
 
 ui.start("Revisions", "How did the model on the Hub change from commit to commit?")
@@ -24,8 +26,9 @@ def comparison(repo: str, scored: list[Revision]) -> None:
     }
     left, right = st.columns(2)
     newest, before = list(titles)[:2]
-    first = ui.in_url(left.selectbox, "Earlier", titles, "earlier", default=before, format_func=titles.__getitem__)
-    second = ui.in_url(right.selectbox, "Later", titles, "later", default=newest, format_func=titles.__getitem__)
+    show: dict[str, Any] = {"format_func": titles.__getitem__}
+    first = address.select("Earlier", list(titles), "earlier", default=before, where=left, **show) or before
+    second = address.select("Later", list(titles), "later", default=newest, where=right, **show) or newest
     sides = ("Earlier", "Later")
     verdict = ui.compare_revisions(repo, first, second)
     agreement.show_verdict(verdict)

@@ -13,6 +13,8 @@ def script() -> None:
 
     st.session_state["said"] = {
         "label": address.select("Label", ["a", "b"], "label", clears=["page"]),
+        "other": address.select("Other", ["a", "b"], "other", default="b"),
+        "several": address.several("Several", ["a", "b", "c"], "several"),
         "show": address.segments("Show", ["x", "y"], "show"),
         "on": address.toggle("On", "on"),
         "at": address.share("At", "at", 0.5),
@@ -22,7 +24,16 @@ def script() -> None:
     st.button("both", on_click=lambda: address.put(label="b", at=None, show="y"))
 
 
-DEFAULTS: dict[str, Any] = {"label": None, "show": "x", "on": True, "at": 0.5, "page": 1, "open": [True, False]}
+DEFAULTS: dict[str, Any] = {
+    "label": None,
+    "other": "b",
+    "several": [],
+    "show": "x",
+    "on": True,
+    "at": 0.5,
+    "page": 1,
+    "open": [True, False],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +63,8 @@ def test_without_choices_the_address_stays_empty() -> None:
 
 def test_what_the_address_names_is_chosen() -> None:
     found = app(label="b", show="y", on="off", at="0.25", page="3", look="two")
-    assert said(found) == {"label": "b", "show": "y", "on": False, "at": 0.25, "page": 3, "open": [False, True]}
+    changed = {"label": "b", "show": "y", "on": False, "at": 0.25, "page": 3, "open": [False, True]}
+    assert said(found) == DEFAULTS | changed
 
 
 @pytest.mark.parametrize(
@@ -84,3 +96,25 @@ def test_several_things_are_chosen_for_the_reader_at_once() -> None:
     found.button[0].click().run()
     assert found.query_params == {"on": "off", "label": "b", "show": "y"}
     assert said(found) == DEFAULTS | {"on": False, "label": "b", "show": "y"}
+
+
+def test_several_stay_when_something_else_is_chosen() -> None:
+    found = AppTest.from_function(script)
+    found.query_params["several"] = ["a", "c", "z"]
+    found.run()
+    assert said(found)["several"] == ["a", "c"]
+    found.toggle(key="on").set_value(False).run()
+    assert said(found)["several"] == ["a", "c"]
+    found.pills(key="several").set_value(["c"]).run()
+    assert found.query_params == {"several": "c", "on": "off"}
+    found.pills(key="several").set_value([]).run()
+    assert found.query_params == {"on": "off"}
+
+
+def test_a_default_that_is_chosen_stays_when_the_default_becomes_another() -> None:
+    found = app()
+    found.selectbox(key="other").set_value("a").run()
+    assert found.query_params == {"other": "a"}
+    found.selectbox(key="other").set_value("b").run()
+    assert found.query_params == {"other": "b"}
+    assert said(found) == DEFAULTS

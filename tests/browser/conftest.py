@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -31,17 +32,17 @@ def log() -> Path:
     return Path(os.environ["VERDICT_TEST_HOME"]) / "site.log"
 
 
-@pytest.fixture(scope="session")
-def site(run: Run, published: str) -> Iterator[str]:
-    """Address of the app, showing the tiny run and its publication."""
+@contextmanager
+def serving(models: str, file: Path) -> Iterator[str]:
+    """Address of an app that nobody has been at, which offers these models; what its server says is in the file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-    with log().open("w") as file:
+    with file.open("w") as said:
         process = subprocess.Popen(
-            [*command, f"--server.port={port}", "--logger.level=info"], cwd=PROJECT, stdout=file, stderr=file,
-            env=os.environ | {"VERDICT_MODELS": published},
+            [*command, f"--server.port={port}", "--logger.level=info"], cwd=PROJECT, stdout=said, stderr=said,
+            env=os.environ | {"VERDICT_MODELS": models},
         )  # fmt: skip
     try:
         _await(f"http://127.0.0.1:{port}/_stcore/health")
@@ -49,6 +50,13 @@ def site(run: Run, published: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def site(run: Run, published: str) -> Iterator[str]:
+    """Address of the app, showing the tiny run and its publication."""
+    with serving(published, log()) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

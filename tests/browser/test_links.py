@@ -1,13 +1,14 @@
 """Links and the browser's back: what a page shows is in its address."""
 
 import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Page, expect
 
 from core.runs import Run
-from tests.browser.chromium import open_page, settle
-from tests.browser.conftest import NEEDS_CHROMIUM
+from tests.browser.chromium import leave, open_page, settle
+from tests.browser.conftest import NEEDS_CHROMIUM, serving
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -39,6 +40,15 @@ def test_a_link_to_training_runs_shows_the_same_runs_and_the_same_curve(
     shown = [page.locator(".annotation-text").all_text_contents() for page in (desktop, other)]
     assert shown[0] == shown[1]
     assert len(shown[0]) == 2
+
+
+def test_a_link_leads_on_even_if_nobody_was_at_the_app_before(desktop: Page, tmp_path: Path) -> None:
+    with serving("", tmp_path / "said.txt") as new:
+        visit(desktop, f"{new}/About?model=demo/elsewhere")
+        expect(desktop.get_by_role("heading", name="About")).to_be_visible()
+        desktop.get_by_role("link", name="Training runs").click()
+        expect(desktop.get_by_role("heading", name="Training runs")).to_be_visible()
+        leave(desktop)
 
 
 def test_back_undoes_choices_one_by_one_and_forward_makes_them_again(site: str, desktop: Page, run: Run) -> None:

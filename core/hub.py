@@ -142,9 +142,11 @@ def resolve(name: str, kind: Kind = "model") -> tuple[str, str]:
 
 
 def answers() -> bool:
-    """Whether the Hub answers, other than that it can't; asked once."""
+    """Whether the Hub answers, other than that it can't; asked once, for something with a body: some stop in that."""
+    if constants.is_offline_mode():
+        return False
     try:
-        return not constants.is_offline_mode() and not is_busy(httpx2.head(constants.ENDPOINT, timeout=LONGEST_PING))
+        return not is_busy(httpx2.get(f"{constants.ENDPOINT}/api/models", params={"limit": 1}, timeout=LONGEST_PING))
     except httpx2.HTTPError:
         return False
 

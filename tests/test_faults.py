@@ -317,19 +317,20 @@ def test_a_full_disk_is_told_and_leaves_no_part_of_a_file(repo: str, tmp_path: P
     require_healed(publication)
 
 
+@pytest.mark.parametrize("act", [fault.answer(503), fault.cut_off("silence")], ids=["busy", "stops in its answer"])
 def test_a_silent_hub_does_not_keep_a_page_waiting_whose_model_is_here(
-    repo: str, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    act: Act, repo: str, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publication = f"{repo}@{publish(repo)}"
     monkeypatch.setenv("VERDICT_MODELS", publication)
     hub.fetch(*publication.split("@"))
     faults.off()
-    faults.on("", fault.answer(503))
+    faults.on("", act)
     app = page("About", model=publication)
     assert "# Card" in words(app)
     assert "The Hub does not answer" in words(app)
     assert "is asked again in the background" in words(app.run())
-    assert faults.requests[0][0] == "HEAD /"  # whether it answers is all that was waited for
+    assert faults.requests[0][0] == "GET /api/models"  # whether it answers is all that was waited for
 
 
 def until_the_hub_answers(app: AppTest) -> str:

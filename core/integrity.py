@@ -66,7 +66,11 @@ def fetch(repo: str, commit: str, part: Part = "all", *, strict: bool = False) -
 
 def require_whole(publication: Publication, *, strict: bool = False) -> Integrity:
     """The result of `check`. Raises IntegrityError where anything differs, and has that fetched again next time."""
-    found = check(publication, strict=strict)
+    try:
+        found = check(publication, strict=strict)
+    except IntegrityError:  # the manifest cannot even be read
+        hub.forget(publication, [MANIFEST])
+        raise
     # What differs would otherwise be refused for ever. By a wrong manifest nothing else can be judged.
     bad = [each.path for each in found.bad]
     hub.forget(publication, [MANIFEST] if MANIFEST in bad else bad)

@@ -104,3 +104,10 @@ def test_a_damaged_manifest_is_said(repo: str, content: bytes, tmp_path: Path) -
         found = hub.fetch(repo, commit, cache=tmp_path)
         with pytest.raises(IntegrityError, match=r"manifest\.json of .* is damaged"):
             integrity.check(found)
+
+
+def test_a_manifest_that_cannot_be_read_does_not_stay_in_the_cache(fetched: Publication) -> None:
+    (fetched.folder / MANIFEST).write_bytes(b"{")
+    with pytest.raises(IntegrityError, match=r"manifest\.json of .* is damaged"):
+        integrity.require_whole(Publication(fetched.repo, fetched.commit, fetched.folder))
+    assert not (fetched.folder / MANIFEST).exists()

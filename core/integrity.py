@@ -68,10 +68,10 @@ def require_whole(publication: Publication, *, strict: bool = False) -> Integrit
     """The result of `check`. Raises IntegrityError where anything differs, and has that fetched again next time."""
     try:
         found = check(publication, strict=strict)
-    except IntegrityError:  # the manifest cannot even be read
-        hub.forget(publication, [MANIFEST])
+    except IntegrityError:  # the manifest cannot even be read: nothing else can be judged
+        hub.forget(publication, _files(publication.folder))
         raise
-    # What differs would otherwise be refused for ever. By a wrong manifest nothing else can be judged.
+    # What differs would otherwise be refused for ever.
     bad = [each.path for each in found.bad]
     hub.forget(publication, [MANIFEST] if MANIFEST in bad else bad)
     found.require(publication.name)

@@ -37,7 +37,6 @@ def classify(page: Page) -> None:
 
 def read_many(page: Page) -> None:
     """Paste a few reviews."""
-    page.get_by_text("Paste lines").click()
     page.get_by_label("Lines").fill("\n".join(REVIEWS))
     page.get_by_role("button", name="Read them").click()
     page.get_by_role("button", name="Download CSV").wait_for()
@@ -74,11 +73,10 @@ def main(recipe: str = "demo") -> None:
     found = load_recipe(recipe, [])
     FOLDER.mkdir(parents=True, exist_ok=True)
     with shown(found, PORT), browser() as chromium:
-        query = urlencode({"model": runs.find(found.name).name, "true": found.labels[1], "decided": found.labels[0]})
+        chosen = {"model": runs.find(found.name).name, "true": found.labels[1], "decided": found.labels[0]}
+        query = urlencode(chosen | {"from": "Paste lines"})
         for scheme, width in product(("light", "dark"), WIDTHS):
             page = open_page(chromium, width, scheme)  # type: ignore[arg-type]
-            page.goto(f"http://localhost:{PORT}/")  # a deep link alone shows no navigation until somebody came this way
-            settle(page)
             for name in NAMES:
                 path = "" if name == "Classify" else name  # the first page has the root's address
                 picture = shoot(page, name, f"http://localhost:{PORT}/{path}?{query}")

@@ -10,6 +10,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin
+# Python keeps what it has compiled: else every process compiles anew what it imports, which takes seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint format bench pins audit sbom screens browser clean
 

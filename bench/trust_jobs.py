@@ -206,25 +206,20 @@ JOBS: dict[str, Callable[[Stage, Row], Cell]] = {
 
 def load_page(page: str, name: str) -> None:
     """Load a page as Streamlit does, classify a review if that is what it is for, and print what it shows as JSON."""
-    # Importing is not what is measured.
     from streamlit.testing.v1 import AppTest
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: F401
 
-    from core import ui  # noqa: F401
-
-    began = time.monotonic()
     app = AppTest.from_file(str(PROJECT / "pages" / f"{page}.py"), default_timeout=END)
     app.query_params["model"] = name
     app.run()
     if page == "Classify" and not app.error and not app.exception:
         app.text_area(key="text").input("A lovely book, and a dull film.").run()
     texts = {kind: [str(each.value) for each in getattr(app, kind)] for kind in ("error", "info", "exception")}
-    print(json.dumps(texts | {"seconds": time.monotonic() - began, "shown": bool(app.metric or app.header)}))
+    print(json.dumps(texts | {"shown": bool(app.metric or app.header)}))
 
 
 def _of_page(stage: Stage, row: Row, done: Done, home: Path, before: float = 0.0) -> Cell:
     shown = json.loads(done.lines[-1]) if done.status == 0 else {"exception": done.lines[-1:]}
-    done.seconds = done.silence = before + shown.get("seconds", done.seconds)
+    done.seconds = done.silence = before + done.seconds
     if shown["exception"]:
         outcome = "crashed"
     elif shown["error"]:

@@ -4,9 +4,10 @@
 
 RUN is any run under VERDICT_RUNS. Its publication lies in the app's cache; the app has no runs. In each round the app
 starts and classifies a review with the Hub up, with one that refuses connections, and with one that never answers, each
-in processes of their own. The time is that of the server until it is healthy and of the page until the review is
-classified, without the page's imports. Prints a table, writes bench/results/warm.json, and exits with 1 where the
-median with the Hub down is over 1.2 times that with it up, or where something else than the pinned model was shown.
+in processes of their own. The time is that of the server's process until it is healthy, and that of a process that
+loads the page as the server would, from its beginning until the review is classified. Prints a table, writes
+bench/results/warm.json, and exits with 1 where the median with the Hub down is over 1.2 times that with it up, or where
+something else than the pinned model was shown.
 """
 
 from pathlib import Path

@@ -87,6 +87,8 @@ def pick() -> Model | None:
 
     Raises VerdictError when the model cannot be had.
     """
+    if "@" in (st.query_params.get("model") or os.environ.get("VERDICT_MODELS", "")):
+        _watch().silent(patience=0)  # asks the Hub already now, as the answer will be waited for
     options = offered()
     if asked := st.query_params.get("model"):  # a link, or the browser's back
         st.session_state[_CHOSEN] = asked

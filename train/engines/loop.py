@@ -22,7 +22,7 @@ from core.files import write_atomically
 from core.metrics import Outcome
 from core.predictor import require_finite
 from train import lean
-from train.engines import start
+from train.engines import dropout, start
 from train.engines.average import Average
 from train.engines.selection import Selection
 from train.engines.start import Job
@@ -228,6 +228,7 @@ def _model(job: Job) -> ClsForSequenceClassification:
     weights = {name: each for name, each in encoder.state_dict().items() if not name.startswith("pooler.")}
     model.encoder.load_state_dict(weights)
     start.freeze(model, job.recipe.training.frozen)
+    dropout.install(model)
     return model
 
 

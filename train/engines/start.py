@@ -25,6 +25,7 @@ from core.errors import RecipeError
 from core.recipe import Recipe
 from core.runs import Run
 from train.encoders import Encoder
+from train.engines import dropout
 from train.engines.batches import LengthGrouped
 
 
@@ -125,6 +126,7 @@ def model(job: Job) -> PreTrainedModel:
         dtype=torch.float32,
     )
     freeze(found, job.recipe.training.frozen)
+    dropout.install(found)
     return found
 
 

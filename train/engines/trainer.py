@@ -145,6 +145,7 @@ class _Trainer(Trainer):
             scores: dict[str, float] = super().evaluate(*args, **more)
             if self.progress.selection.offer(scores["eval_loss"], self.state.global_step):
                 start.save_best(self.job, self.trained)
+        self.control.should_training_stop |= self.progress.selection.exhausted
         return scores
 
 
@@ -179,9 +180,6 @@ class _Progress(TrainerCallback):
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         control.should_log = control.should_save = True
-
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        control.should_training_stop = self.selection.exhausted
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         checkpoint = self._job.checkpoints / f"checkpoint-{state.global_step}"

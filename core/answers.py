@@ -1,10 +1,13 @@
 """What a model says of many reviews: tables, sentences, and files to take along. Pure."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from core.bulk import Job
-from core.uploads import BadRow
+from core.uploads import BadRow, Reviews
 from core.views import records
 from core.wording import as_cell, as_line, figure, percent
 
@@ -21,22 +24,35 @@ ROW, TEXT, PAIR, LABEL, CONFIDENCE, CUT = "row", "text", "second text", "label",
 
 
 def table(job: Job) -> pd.DataFrame:
-    """A row a review that has been read: its number, texts, label, confidence, and every label's probability."""
-    probabilities, reviews = job.probabilities, job.reviews
+    """`frame` of what has been read so far."""
+    return frame(job.reviews, job.labels, job.probabilities, job.truncated)
+
+
+def frame(
+    reviews: Reviews, labels: Sequence[str], probabilities: npt.NDArray[np.float64], truncated: npt.NDArray[np.bool_]
+) -> pd.DataFrame:
+    """A row a review, of the first n: its number, texts, label, confidence, and every label's probability.
+
+    `probabilities` are (n, k), `truncated` is (n,).
+    """
     done = len(probabilities)
     columns = {ROW: reviews.numbers[:done], TEXT: reviews.texts[:done]}
     if reviews.pairs is not None:
         columns[PAIR] = reviews.pairs[:done]
-    labels = np.array(job.labels, dtype=object)
     return pd.DataFrame(
         columns
         | {
-            LABEL: labels[probabilities.argmax(axis=1)],
+            LABEL: np.array(labels, dtype=object)[probabilities.argmax(axis=1)],
             CONFIDENCE: probabilities.max(axis=1),
-            CUT: job.truncated[:done],
+            CUT: truncated[:done],
         }
-        | {f"probability of {label}": probabilities[:, index] for index, label in enumerate(job.labels)}
+        | {probability_of(label): probabilities[:, index] for index, label in enumerate(labels)}
     )
+
+
+def probability_of(label: str) -> str:
+    """The column of a label's probability."""
+    return f"probability of {label}"
 
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:

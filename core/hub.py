@@ -41,8 +41,8 @@ from core.runs import Record
 MANIFEST = "evaluation/manifest.json"
 SIGNATURE = "evaluation/manifest.sigstore.json"
 """of the manifest; not every publication has one"""
-MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt")
-"""Patterns of what a model needs at a repo's root; formats that can carry code are never downloaded."""
+MODEL_FILES = ("*.json", "*.safetensors", "vocab.txt", "onnx/model.onnx", "onnx/model_quantized.onnx")
+"""Patterns of what a model needs (a star stands for folders, too); formats that can carry code are not downloaded."""
 EVALUATION_FILES = (
     "README.md",
     *(f"evaluation/*{ending}" for ending in (".json", ".jsonl", ".toml", ".parquet", ".png")),

@@ -60,12 +60,16 @@ def _unsafe(listed: Iterable[str]) -> str:
             f"it has its weights as {', '.join(pickles)} alone. Such files can run code when they are opened; Verdict "
             "loads safetensors only"
         )
-    return "it holds ONNX alone, which Verdict does not read; publish safetensors too" if ".onnx" in endings else ""
+    return (
+        "it holds ONNX alone, and what that says can be compared with nothing; publish safetensors too"
+        if ".onnx" in endings
+        else ""
+    )
 
 
 def _too_large(sizes: Mapping[str, int | None]) -> str:
     for name, size in sizes.items():
-        limit = MAX_BYTES if name.endswith(WEIGHTS_FORMAT) else MAX_PARSED_BYTES
+        limit = MAX_BYTES if name.endswith((WEIGHTS_FORMAT, ".onnx")) else MAX_PARSED_BYTES
         if size is None:
             return f"the Hub does not say how large {name} is"
         if size > limit:

@@ -4,7 +4,9 @@ Texts are tokenized some thousands at a time, sorted by length, and read in batc
 to their longest; longer texts than the model reads are cut, and counted.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from core import model_files
 from core.backends import BACKENDS, REFERENCE
 from core.data import hashes
 from core.errors import InputError, ModelError, VerdictError
+from core.parity import Parity
 from core.predictions import Predictions
-from core.tokenizer import Tokenizer, readable
+from core.tokenizer import Tokenizer, Tokens, readable
 
 AT_ONCE = 4096
 """Texts that are tokenized together: enough to find others of the same length, few enough to hold in memory."""
@@ -46,6 +49,9 @@ class Predictor:
     def __init__(self, folder: Path, backend: str = REFERENCE) -> None:
         """Load the model in `folder`. Raises ModelError when files are missing, unsafe or do not fit together."""
         self.backend = backend
+        self.parity: Parity | None = None
+        """what the backend says, against the reference; None where nobody asked, as of the reference itself"""
+        self._turn = threading.Lock()
         try:
             config = model_files.require_files(folder)
             self.labels = model_files.labels(config)
@@ -70,26 +76,51 @@ class Predictor:
         logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         n_tokens = np.empty(len(texts), dtype=np.int64)
         done = 0
-        for start in range(0, len(texts), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            tokens = self._tokenizer.tokens(texts[some], pairs[some] if pairs is not None else None)
-            n_tokens[some] = tokens.n_tokens
+        for start, tokens in self._tokenized(texts, pairs):
+            n_tokens[start : start + len(tokens.ids)] = tokens.n_tokens
             for rows in batches(tokens.lengths):
-                logits[start + rows] = self._logits(tokens.batch(rows))
+                logits[start + rows] = self._compute(tokens, rows)
                 done += len(rows)
                 if progress:
                     progress(done, len(texts))
         require_finite(logits)
         return Output(logits, n_tokens, n_tokens > self._tokenizer.max_tokens)
 
+    def _tokenized(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple[int, Tokens]]:
+        """Where AT_ONCE texts begin, and their tokens; the next ones are made while these are read."""
+
+        def tokens(start: int) -> Tokens:
+            some = slice(start, start + AT_ONCE)
+            return self._tokenizer.tokens(texts[some], pairs[some] if pairs is not None else None)
+
+        if len(texts) <= AT_ONCE:
+            yield 0, tokens(0)
+            return
+        starts = range(0, len(texts), AT_ONCE)
+        with ThreadPoolExecutor(1, thread_name_prefix="tokenizer") as ahead:
+            waiting = ahead.submit(tokens, 0)
+            for start in starts:
+                found = waiting.result()
+                if start != starts[-1]:
+                    waiting = ahead.submit(tokens, start + AT_ONCE)
+                yield start, found
+
+    def _compute(self, tokens: Tokens, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        # A backend takes all processors: two at a time would only be in each other's way.
+        with self._turn:
+            found = self._logits(tokens.batch(rows))
+        if found.shape != (len(rows), len(self.labels)):
+            raise ModelError(
+                f"The model gives {found.shape[-1]} outputs, but its config.json names {len(self.labels)} labels."
+            )
+        return found
+
     def truncated_share(self, frame: pd.DataFrame) -> float:
         """Share of a split's texts that are too long to be read whole."""
         texts, pairs = frame["text"].tolist(), frame["text_pair"].tolist() if "text_pair" in frame else None
         long = 0
-        for start in range(0, len(texts), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            found = self._tokenizer.tokens(texts[some], pairs[some] if pairs is not None else None)
-            long += int((found.n_tokens > self.max_tokens).sum())
+        for _, tokens in self._tokenized(texts, pairs):
+            long += int((tokens.n_tokens > self.max_tokens).sum())
         return long / len(texts)
 
 

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,9 +20,6 @@ Row = tuple[int, Cells | str]
 
 TEXT, PAIR = "text", "second text"
 """The columns of lines."""
-MAX_UNPACKED = 500 * 10**6
-"""Of a parquet file, in bytes: ten times the largest upload."""
-
 _DELIMITERS = ",;\t"
 _BLANK = "empty line"
 _UNMATCHED = "quotation marks that do not match"
@@ -34,14 +31,17 @@ _ESCAPED = re.compile("[\udc80-\udcff]")
 class Format(NamedTuple):
     """A kind of file."""
 
-    read: Callable[[bytes, Sequence[str] | None], Iterator[Row]]
-    """its rows: of these columns, or of all that may hold texts; raises InputError where it is no such file"""
+    read: Callable[[BinaryIO, Sequence[str] | None], Iterator[Row]]
+    """its rows: of these columns, or of all that may hold texts; raises InputError where it is no such file
+
+    Of a large file, no more than a part is in memory at a time.
+    """
     numbers: str
     """how its rows are numbered"""
 
 
-def _csv(content: bytes, columns: Sequence[str] | None) -> Iterator[Row]:
-    lines = _Lines(_decoded(content, newline=""))
+def _csv(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[Row]:
+    lines = _Lines(_decoded(file, newline=""))
     first = next(lines, "")
     lines.give_back([first])
     table = csv.reader(lines, delimiter=max(_DELIMITERS, key=first.count), strict=True)
@@ -98,8 +98,8 @@ def _named(cells: Sequence[str], heading: Sequence[str], columns: Sequence[str] 
     return _NO_UTF8 if _ESCAPED.search("".join(cell or "" for cell in wanted.values())) else wanted
 
 
-def _json_lines(content: bytes, columns: Sequence[str] | None) -> Iterator[Row]:
-    for number, line in enumerate(_decoded(content, newline="\n"), start=1):
+def _json_lines(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[Row]:
+    for number, line in enumerate(_decoded(file, newline="\n"), start=1):
         yield number, _object(line, columns)
 
 
@@ -117,17 +117,14 @@ def _object(line: str, columns: Sequence[str] | None) -> Cells | str:
     return found if columns is None else {column: found.get(column) for column in columns}
 
 
-def _parquet(content: bytes, columns: Sequence[str] | None) -> Iterator[Row]:
+def _parquet(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[Row]:
     try:
-        schema = pq.read_schema(io.BytesIO(content))
+        schema = pq.read_schema(file)
         texts = [each.name for each in schema if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)]
         # A long text that is often repeated stands there once, and so it does here.
-        file = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts)
-        groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-        if sum(group.total_byte_size for group in groups) > MAX_UNPACKED:
-            raise InputError(f"This parquet file unpacks to more than {MAX_UNPACKED // 10**6} MB: split it.")
+        table = pq.ParquetFile(file, read_dictionary=texts)
         numbers = count(1)
-        for batch in file.iter_batches(batch_size=1000, columns=texts if columns is None else list(columns)):
+        for batch in table.iter_batches(batch_size=1000, columns=texts if columns is None else list(columns)):
             for cells in zip(*map(_values, batch.columns), strict=True):
                 yield next(numbers), dict(zip(batch.schema.names, cells, strict=True))
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -141,25 +138,45 @@ def _values(column: pa.Array) -> list[Any]:
     return [None if index is None else known[index] for index in column.indices.to_pylist()]
 
 
-def _lines(content: bytes, columns: Sequence[str] | None) -> Iterator[Row]:
-    for number, line in enumerate(_decoded(content, newline="\n"), start=1):
+def _lines(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[Row]:
+    for number, line in enumerate(_decoded(file, newline="\n"), start=1):
         if line.strip():
             yield number, {TEXT: line.strip()}
 
 
-def _pairs(content: bytes, columns: Sequence[str] | None) -> Iterator[Row]:
-    for number, line in enumerate(_decoded(content, newline="\n"), start=1):
+def _pairs(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[Row]:
+    for number, line in enumerate(_decoded(file, newline="\n"), start=1):
         if line.strip():
             text, tab, pair = line.rstrip("\r\n").partition("\t")
             yield number, {TEXT: text, PAIR: pair} if tab else "no tab between two texts"
 
 
-def _decoded(content: bytes, newline: str) -> Iterator[str]:
+def _decoded(file: BinaryIO, newline: str) -> Iterator[str]:
     """The file's lines; empty ones at its end are no rows."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # as spreadsheets save "Unicode text"
-        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-16", errors="replace", newline=newline)
-    content = content.rstrip(b"\r\n")
-    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    marked = file.read(2) in (b"\xff\xfe", b"\xfe\xff")  # as spreadsheets save "Unicode text"
+    file.seek(0)
+    how = ("utf-16", "replace") if marked else ("utf-8-sig", "surrogateescape")
+    lines, empty = io.TextIOWrapper(file, *how, newline=newline), list[str]()
+    try:
+        for line in lines:
+            if line.strip("\r\n"):
+                yield from empty
+                empty.clear()
+                yield line
+            else:
+                empty.append(line)
+    finally:
+        lines.detach()  # whoever opened the file closes it
+
+
+def estimate(file: BinaryIO, kind: str) -> int:
+    """About how many rows a file has: exact for parquet, else its lines. Raises InputError where it is no such file."""
+    if kind == ".parquet":
+        try:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"This file cannot be read as parquet: {error}") from None
+    return sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
 
 
 _BY_LINE = "Rows are numbered by line."

@@ -150,6 +150,12 @@ class Run:
         found = [_object(_read(path), path) for path in (self.path / "verifications").glob("*.json")]
         return sorted(found, key=lambda each: str(each.get("when")))
 
+    @property
+    def exported(self) -> dict[str, Any]:
+        """What the export to ONNX says of its files and of each backend; raises RunError where nothing was exported."""
+        path = self.model / "onnx" / "export.json"
+        return _object(_read(path), path)
+
     def write_recipe(self, recipe: recipes.Recipe) -> None:
         """Store the resolved recipe."""
         write_text(self._unfinished("recipe.toml"), recipes.dumps(recipe))

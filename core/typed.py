@@ -100,7 +100,7 @@ def _choose_mode(loaded: Predictor) -> str:
     return asked or reading.HEAD
 
 
-def show(given: Answer, confidence: Confidence | None, coverage: float) -> None:
+def show(given: Answer, loaded: Predictor, confidence: Confidence | None, coverage: float) -> None:
     """The answer first, then the bars, then how it was reached."""
     found, bars = given.reading, views.bars(given.reading.probabilities, given.labels)
     named = confidences.named(found.probabilities, given.labels, confidence, coverage)
@@ -109,7 +109,7 @@ def show(given: Answer, confidence: Confidence | None, coverage: float) -> None:
     st.altair_chart(charts.confidence_bars(bars), width="stretch", alt=wording.bars_in_words(bars))
     for warning in wording.warnings(found):
         st.warning(warning, icon=":material/warning:")
-    st.caption(wording.read_in(found))
+    st.caption(f"{wording.read_in(found)} by {wording.BACKENDS[loaded.backend]}", help=wording.gate(loaded.parity))
     if found.unread:
         with st.expander("What was read, and what was not"):
             st.html(marked.unread(found.text, found.unread))

@@ -1,8 +1,9 @@
 """What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
 import os
+import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +16,9 @@ from core import (
     asking,
     calibration,
     confidence,
+    fastest,
     hub,
     integrity,
-    predictor,
     revisions,
     runs,
     texts,
@@ -158,11 +159,22 @@ def recipe_of(model: Model) -> Recipe | None:
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model")
 def load_predictor(name: str) -> Predictor:
-    """The model, ready to predict; a publication's bytes are hashed before they are loaded."""
+    """The model, ready to predict as fast as it can here; a publication's bytes are hashed before they are loaded."""
     model = open_model(name)
     if isinstance(model, Run):
-        return predictor.load(model.model)
-    return predictor.load(_checked(model.repo, model.commit, "model").folder)
+        return fastest.load(model.model)
+    return fastest.load(_checked(model.repo, model.commit, "model").folder)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def prepare(name: str) -> None:
+    """Begin to load the model while the reader still reads the page; once in a process."""
+
+    def load() -> None:
+        with suppress(VerdictError):  # the page tells it when it comes upon it
+            load_predictor(name)
+
+    threading.Thread(target=load, name="prepare", daemon=True).start()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

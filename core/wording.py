@@ -13,6 +13,7 @@ from core.metrics import WITHOUT_LEAKS
 
 if TYPE_CHECKING:
     from core.explain import Explanation
+    from core.parity import Parity
     from core.reading import Reading
     from core.recipe import Example
 
@@ -128,6 +129,27 @@ def read_in(reading: "Reading") -> str:
     """How much was read, in how long."""
     pieces = f", in {reading.n_pieces:,} pieces" if reading.n_pieces > 1 else ""
     return f"{reading.n_read:,} of {reading.n_tokens:,} tokens read{pieces} in {reading.seconds * 1000:,.0f} ms"
+
+
+BACKENDS = {
+    "torch": "PyTorch",
+    "torch-bf16": "PyTorch in bfloat16",
+    "onnx": "ONNX Runtime",
+    "onnx-int8": "ONNX Runtime in eight bits",
+    "openvino": "OpenVINO",
+    "openvino-bf16": "OpenVINO in bfloat16",
+}
+"""What executes a model, for people."""
+
+
+def gate(parity: "Parity | None") -> str:
+    """How what executes the model compares with what measured it."""
+    if parity is None:
+        return "The model is executed as it was when it was measured. (Backend: the reference, PyTorch in float32.)"
+    return (
+        f"The fastest here of what decides as the reference does. On this machine, all {parity.n} texts of the model's "
+        f"golden batch are decided alike, and no probability is off by more than {parity.largest:.1g}. (Parity gate.)"
+    )
 
 
 def beginning(text: str, most: int = 200) -> str:

@@ -16,6 +16,8 @@ with ui.errors():
             place = st.container()  # above the fold that it depends on
             coverage = typed.choose_coverage(given, trust) if trust else confidence.USUAL
             with place:
-                typed.show(given, trust, coverage)
+                typed.show(given, loaded, trust, coverage)
                 typed.why(given, loaded, temperature)
             typed.compare(given)
+        else:
+            ui.prepare(model.name)

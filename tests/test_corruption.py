@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from core import hub, predictor, ui
+from core import fastest, hub, ui
 from core.errors import IntegrityError
 from core.files import sha256
 from core.hub import MANIFEST, Publication
@@ -63,7 +63,7 @@ def nothing_is_loaded(no_runs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     def refuse(*what: object) -> None:
         raise AssertionError("something was loaded")
 
-    monkeypatch.setattr(predictor, "load", refuse)
+    monkeypatch.setattr(fastest, "load", refuse)
     monkeypatch.setattr(Publication, "record", property(refuse))
     yield
     st.cache_resource.clear()
@@ -112,7 +112,7 @@ def test_damage_in_the_cache_is_found_before_anything_is_loaded(
             with pytest.raises(IntegrityError, match=extra(name) if damage == "extra" else name):
                 ui.load_predictor(one.name)
         loaded: list[Path] = []
-        monkeypatch.setattr(predictor, "load", loaded.append)
+        monkeypatch.setattr(fastest, "load", loaded.append)
         ui.load_predictor(one.name)  # and mended
         assert loaded == [one.folder]
         assert sha256(one.folder / name) == due[name] or name not in due

@@ -1,7 +1,10 @@
 """What was uploaded or pasted: its columns, its texts, and the rows that are left out."""
 
+import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core import uploads
@@ -114,3 +117,12 @@ def test_pasted_lines_are_numbered_as_they_stand() -> None:
 def test_pasted_pairs() -> None:
     found = uploads.of_lines("a\tb\nc\n", pairs=True).read("text", "second text")
     assert (found.texts, found.pairs, found.bad) == (["a"], ["b"], [BadRow(2, "no tab between two texts")])
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_UNPACKED", 1_000_000)
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"text": ["x" * 2_000_000]}), buffer, compression="zstd", use_dictionary=False)
+    assert len(buffer.getvalue()) < 10_000
+    with pytest.raises(InputError, match="unpacks to more than 1 MB"):
+        uploads.of_file("reviews.parquet", buffer.getvalue())

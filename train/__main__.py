@@ -16,10 +16,13 @@ from rich.logging import RichHandler
 from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
+from tqdm import tqdm
 
 from core import evidence, runs, views, wording
 from core import recipe as recipes
+from core.backends import BACKENDS
 from core.errors import VerdictError
+from core.fastest import AUTO
 from core.recipe import Recipe
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -187,6 +190,64 @@ def publish(
 
 
 @app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
+) -> None:
+    """Write a run's model as ONNX, in float32 and in eight bits, for backends that are faster than PyTorch.
+
+    Each backend reads the whole test split, and what became of decisions and scores is kept beside the files. They are
+    published with the run. Where a model is loaded, the fastest backend is used that decides as PyTorch does there.
+    """
+    from train.export import export as export_run
+
+    found = runs.find(run)
+    with _bar("text") as bar:
+        stated = export_run(found, lambda backend, done, n: _show(bar, backend, done, n))
+    rows = [
+        (
+            name,
+            f"{each['changed']:,} of {each['n']:,}",
+            f"{each['largest']:.4f}",
+            wording.figure(each["accuracy"]["value"]),
+        )
+        for name, each in stated["test"].items()
+    ]
+    columns = ["Backend", "Decisions changed", "Largest change of a probability", "Test accuracy"]
+    console.print(_table(pd.DataFrame(rows, columns=columns)))
+    console.print(f"Next: python -m train publish {found.name} --repo user/name", soft_wrap=True)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON lines, however large")],
+    model: Annotated[str, typer.Option(help="user/name@revision, or a run", metavar="REPO@REV")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the parquet file to write")],
+    text: Annotated[str, typer.Option(help="column of the texts; guessed if not named")] = "",
+    pair: Annotated[str, typer.Option(help="column of the second texts, for a model of pairs")] = "",
+    backend: Annotated[
+        str,
+        typer.Option(help=f"what executes the model: {', '.join([AUTO, *BACKENDS])}; auto is the fastest that passes"),
+    ] = AUTO,
+) -> None:
+    """Classify every row of a file: label, confidence and probabilities, or why a row was left out.
+
+    An interrupted job goes on where it was when it is started again. Example: python -m train score reviews.csv
+    --model user/name@main -o answers.parquet
+    """
+    from train.score import PROBLEM, find
+    from train.score import score as score_file
+
+    with _bar("row") as bar:
+        found = score_file(
+            file, find(model), output, text=text, pair=pair, backend=backend,
+            progress=lambda done, n: _show(bar, "Reading", done, n),
+        )  # fmt: skip
+    console.print(_bold("Answers are in ", str(output)), soft_wrap=True)
+    left = f"{found.left_out:,} were left out (column “{PROBLEM}” says why), the others" if found.left_out else "They"
+    console.print(f"{found.n:,} rows. {left} were read by {wording.BACKENDS[found.backend]}.", soft_wrap=True)
+
+
+@app.command()
 def verify(
     name: Annotated[str, typer.Argument(help="user/name or user/name@revision", metavar="REPO[@REV]")],
     output: Annotated[
@@ -283,6 +344,19 @@ def _print_trained(run: runs.Run) -> None:
         soft_wrap=True,
     )
     console.print(f"Next: python -m train publish {run.name} --repo user/name", soft_wrap=True)
+
+
+def _bar(unit: str) -> "tqdm[Any]":
+    """Tells the rate and the time left."""
+    return tqdm(unit=unit, unit_scale=True, dynamic_ncols=True)
+
+
+def _show(bar: "tqdm[Any]", doing: str, done: int, n: int) -> None:
+    if bar.desc != f"{doing}: ":
+        bar.reset()
+        bar.set_description(doing)
+    bar.total = n
+    bar.update(done - bar.n)
 
 
 def _teller(status: Status) -> Callable[[float, str], None]:

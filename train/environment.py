@@ -3,11 +3,11 @@
 import platform
 import subprocess
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from core import machine
 from core.files import PROJECT
 
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "evaluate", "huggingface_hub", "scikit-learn", "numpy")
@@ -20,21 +20,13 @@ def describe(seed: int) -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": machine.processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "threads": torch.get_num_threads(),
         "code": _code(),
         "seed": seed,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def _code() -> dict[str, Any]:

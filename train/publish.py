@@ -10,6 +10,7 @@ from core.errors import RunError
 from core.files import sha256
 from core.hub import MANIFEST, SIGNATURE
 from core.runs import SCHEMA, Run
+from train.export import require_current
 from train.fit import MEASURED
 
 log = logging.getLogger("verdict")
@@ -39,10 +40,12 @@ def publish(run: Run, repo: str, *, private: bool = False, key: Path | None = No
 
 
 def _require_unchanged(run: Run) -> None:
-    """The files must still be those that the metrics were derived with, and no others. Raises RunError."""
+    """The files must still be those that the metrics were derived with or exported, and no others. Raises RunError."""
+    require_current(run)
     measured = run.record.metrics["sha256"]
     published = {path.relative_to(run.path).as_posix() for path in _of_run(run).values()} - {"metrics.json"}
-    for name in sorted(published | set(measured)):
+    own = {name for name in published if not name.startswith("model/onnx/")}
+    for name in sorted(own | set(measured)):
         path = run.path / name
         if not path.is_file() or sha256(path) != measured.get(name):
             raise RunError(
@@ -52,7 +55,7 @@ def _require_unchanged(run: Run) -> None:
 
 def _of_run(run: Run) -> dict[str, Path]:
     """Path in the repo -> file, of what the run itself has."""
-    found = {path.name: path for path in run.model.glob("*")}
+    found = {path.relative_to(run.model).as_posix(): path for path in run.model.rglob("*") if path.is_file()}
     evaluation = [path for pattern in EVALUATION for path in run.path.glob(pattern)]
     return found | {f"evaluation/{path.relative_to(run.path).as_posix()}": path for path in evaluation}
 

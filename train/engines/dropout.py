@@ -1,9 +1,9 @@
 """Dropout as fast as the rest of a step on a CPU.
 
 PyTorch draws its random numbers there one after the other, a number of 53 bits an element, which for attention takes
-longer than attention. Here an element takes one byte of a fast generator, so that shares are multiples of 1/256: of 0.1
-becomes 26/256. Every mask has a seed drawn from PyTorch's generator, which is what repeat and resume rest on, and is made
-anew for the way back instead of being kept.
+longer than attention. Here an element takes one byte of a fast generator, so that shares are multiples of 1/256: 0.1
+becomes 26/256. Every mask has a seed drawn from PyTorch's generator, which is what repeat and resume rest on, and is
+made anew for the way back instead of being kept.
 """
 
 import math
@@ -97,9 +97,7 @@ class _Attention(torch.autograd.Function):
         return of_query, of_key, of_value, None, None, None, None
 
 
-def _weights(
-    query: torch.Tensor, key: torch.Tensor, bias: torch.Tensor | None, scaling: float
-) -> torch.Tensor:
+def _weights(query: torch.Tensor, key: torch.Tensor, bias: torch.Tensor | None, scaling: float) -> torch.Tensor:
     scores = torch.matmul(query * scaling, key.transpose(-1, -2))
     return torch.softmax(scores if bias is None else scores.add_(bias), -1)
 

@@ -20,6 +20,8 @@ from core.errors import ModelError
 from core.tokenizer import Batch, Tokenizer
 
 REFERENCE = "torch"
+AUTO = "auto"
+"""The fastest that passes; see core/fastest.py."""
 ONNX, INT8 = "onnx/model.onnx", "onnx/model_quantized.onnx"
 """Files of an exported model, under the names that other tools expect: in float32, and with weights of eight bits."""
 

@@ -15,13 +15,12 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from core import machine, parity, predictor
-from core.backends import BACKENDS, EXPORTED, REFERENCE
+from core.backends import AUTO, BACKENDS, EXPORTED, REFERENCE
 from core.errors import InputError, ModelError
 from core.files import write_json
 from core.parity import GOLDEN, Parity
 from core.predictor import Predictor
 
-AUTO = "auto"
 STATED = "onnx/export.json"
 """What an export says of its files."""
 ROUNDS = 2

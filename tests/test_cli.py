@@ -21,7 +21,7 @@ Outcome = tuple[int, str, str]
 Cli = Callable[..., Outcome]
 
 COMMANDS = [
-    "fit", "reproduce", "recipes", "runs", "publish", "verify", "revisions", "promote", "compare", "results",
+    "fit", "reproduce", "recipes", "runs", "export", "score", "publish", "verify", "revisions", "promote", "compare", "results",
     "localhub", "demo",
 ]  # fmt: skip
 

@@ -83,7 +83,12 @@ def test_a_loop_model_is_used_in_the_app(loop_published: str, no_runs: Path, mon
     app.text_area(key="text").input("a lovely film").run()
     assert not app.exception
     assert not app.error
-    assert app.header[0].value in ("negative", "positive")
+    assert app.header[0].value in (
+        "negative",
+        "positive",
+        "Not sure: positive or negative",
+        "Not sure: negative or positive",
+    )
 
 
 def test_another_process_reads_a_loop_model_with_the_cards_own_lines(loop_published: str, tmp_path: Path) -> None:

@@ -20,9 +20,8 @@ from tqdm import tqdm
 
 from core import evidence, runs, views, wording
 from core import recipe as recipes
-from core.backends import BACKENDS
+from core.backends import AUTO, BACKENDS
 from core.errors import VerdictError
-from core.fastest import AUTO
 from core.recipe import Recipe
 
 RECIPES = Path(__file__).parent / "recipes"

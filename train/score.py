@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core import answers, calibration, fastest, hub, integrity, rows, runs, uploads
+from core.backends import AUTO
 from core.errors import InputError, NotOnHub
 from core.files import write_atomically, write_json
 from core.predictor import Predictor
@@ -67,7 +68,7 @@ def find(name: str) -> Model:
 
 
 def score(
-    file: Path, model: Model, output: Path, *, text: str = "", pair: str = "", backend: str = fastest.AUTO,
+    file: Path, model: Model, output: Path, *, text: str = "", pair: str = "", backend: str = AUTO,
     progress: Progress = lambda done, n: None,
 ) -> Scored:  # fmt: skip
     """Write a row an input row to `output`: number, texts, label, confidence, probabilities, or why it was left out.

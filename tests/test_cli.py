@@ -21,8 +21,8 @@ Outcome = tuple[int, str, str]
 Cli = Callable[..., Outcome]
 
 COMMANDS = [
-    "fit", "reproduce", "recipes", "runs", "export", "score", "publish", "verify", "revisions", "promote", "compare", "results",
-    "localhub", "demo",
+    "fit", "reproduce", "recipes", "runs", "export", "score", "publish", "verify", "revisions", "promote", "compare",
+    "results", "localhub", "demo",
 ]  # fmt: skip
 
 
@@ -75,6 +75,8 @@ TEACHES = {
     "results": "others report",
     "recipes": "recipes that come with the project",
     "runs": "newest first",
+    "export": "ONNX",
+    "score": "goes on where it was",
     "publish": "HF_TOKEN",
     "verify": "exit status",
     "revisions": "tags and test scores",

@@ -1,0 +1,97 @@
+"""Thousands of reviews, against `pipeline(batch_size=32)` over the same list, and against what the processor can do.
+
+    python -m bench.bulk RUN imdb.parquet [--reviews 5000] [--distilbert 512]
+
+RUN is a run of MiniLM for film reviews, under VERDICT_RUNS; the file has columns text and split. Reviews are of the
+test split, cut at 256 tokens. The pipeline and `auto` take turns with every 500. A decision that differs counts as the
+same where the pipeline's probability is within 0.01 of the threshold. At DistilBERT's size (random weights) fewer are
+read. The share of the peak is floating-point operations a second over those of a large matrix product in the same
+number format, measured between the turns. Prints a table, writes bench/results/bulk.json, and exits with 1 where MiniLM
+is less than 6 times faster, a decision differs, or the share at DistilBERT's size is below 0.7.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from transformers import pipeline
+
+from bench import subjects
+from bench.subjects import DISTILBERT, MINILM
+from core import calibration, fastest, machine, runs
+from core.files import write_json
+
+RESULTS = Path(__file__).parent / "results" / "bulk.json"
+TURN = 500
+NEAR = 0.01
+WANTED, SHARE = 6.0, 0.7
+
+
+def main(
+    run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
+    data: Annotated[Path, typer.Argument(help="parquet: text, split")],
+    reviews: Annotated[int, typer.Option(help="read by MiniLM", min=1)] = 5000,
+    distilbert: Annotated[int, typer.Option(help="read at DistilBERT's size", min=1)] = 512,
+) -> None:
+    """Classify a list of reviews."""
+    texts = pq.read_table(data, filters=[("split", "=", "test")])["text"].to_pylist()
+    picked = np.random.default_rng(1).permutation(len(texts))
+    with subjects.both(runs.find(run)) as folders:
+        results = {
+            name: measured(folders[name], [texts[row] for row in picked[:n]], name)
+            for name, n in ((MINILM, reviews), (DISTILBERT, distilbert))
+        }
+    table = Table("model", "reviews", "pipeline/s", "ours/s", "times faster", "backend", "decisions", "share of peak")
+    for name, each in results.items():
+        decisions = f"{each['changed']} changed, {each['near']} near the threshold"
+        rates = (f"{each['n'] / each[who]:.1f}" for who in ("pipeline_seconds", "seconds"))
+        share = f"{each['share']:.2f} of {each['peak'] / 1e12:.2f} TFLOP/s"
+        table.add_row(name, str(each["n"]), *rates, f"{each['faster']:.1f}", each["backend"], decisions, share)
+    Console().print(table)
+    write_json(RESULTS, {"processor": machine.processor(), "models": results})
+    good = results[MINILM]["faster"] >= WANTED and results[MINILM]["changed"] == 0
+    raise typer.Exit(0 if good and results[DISTILBERT]["share"] >= SHARE else 1)
+
+
+def measured(folder: Path, texts: list[str], name: str) -> dict[str, Any]:
+    """The pipeline and ours over these texts, by turns."""
+    classify = pipeline("text-classification", model=str(folder), device="cpu")
+    ours = fastest.load(folder)
+    dtype = torch.bfloat16 if ours.backend.endswith("bf16") else torch.float32
+    theirs, found, times, peaks, n_read = [], [], np.zeros(2), [], []
+    ours.predict(texts[:64])
+    for start in track(range(0, len(texts), TURN), description=name):
+        some = texts[start : start + TURN]
+        began = time.perf_counter()
+        output = ours.predict(some)
+        middle = time.perf_counter()
+        theirs += classify(some, batch_size=32, truncation=True, top_k=None, function_to_apply="softmax")
+        times += [middle - began, time.perf_counter() - middle]
+        found.append(calibration.probabilities(output.logits, 1.0))
+        n_read += np.minimum(output.n_tokens, ours.max_tokens).tolist()
+        peaks.append(subjects.peak_flops(dtype))
+    mine = np.concatenate(found)
+    due = np.array(
+        [[next(s["score"] for s in each if s["label"] == label) for label in ours.labels] for each in theirs]
+    )
+    changed = mine.argmax(axis=1) != due.argmax(axis=1)
+    near = np.abs(due.max(axis=1) - 0.5) < NEAR if len(ours.labels) == 2 else np.zeros(len(due), dtype=bool)
+    flops = 2 * subjects.non_embedding(folder) * sum(n_read) + subjects.attention_flops(folder, n_read)
+    peak = float(np.median(peaks))
+    return {
+        "n": len(texts), "backend": ours.backend, "seconds": times[0], "pipeline_seconds": times[1],
+        "faster": times[1] / times[0], "changed": int((changed & ~near).sum()), "near": int((changed & near).sum()),
+        "largest": float(np.abs(mine - due).max()), "tokens": sum(n_read), "peak": peak,
+        "share": flops / times[0] / peak, "pipeline_share": flops / times[1] / peak,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,99 @@
+"""One review at a time, against `transformers.pipeline` as a user would write it.
+
+    python -m bench.single RUN [--rounds 15]
+
+RUN is a run of MiniLM for single texts, under VERDICT_RUNS. Its model and one of DistilBERT's size with random weights
+are exported, then read the same reviews in one process, the pipeline and each backend by turns. Prints medians and
+ratios, writes bench/results/single.json, and exits with 1 where `auto` is less than 4 times faster at 32 tokens or 3
+times at 128 and 256, or has not passed the parity gate.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from transformers import pipeline
+
+from bench import subjects
+from core import fastest, machine, runs
+from core.backends import AUTO, BACKENDS
+from core.files import write_json
+
+RESULTS = Path(__file__).parent / "results" / "single.json"
+WANTED = {32: 4.0, 128: 3.0, 256: 3.0}
+PIPELINE = "pipeline"
+
+
+def main(
+    run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
+    rounds: Annotated[int, typer.Option(help="reviews of each length", min=3)] = 15,
+) -> None:
+    """Classify reviews one by one."""
+    found = runs.find(run)
+    texts = subjects.texts(found, rounds, tuple(WANTED))
+    results: dict[str, Any] = {}
+    with subjects.both(found) as folders:
+        for name, folder in folders.items():
+            trials = {each.backend: each.parity for each in fastest.try_all(folder)}
+            readers, auto = _readers(folder)
+            seconds = {length: _timed(readers, texts[length], f"{name}, {length} tokens") for length in WANTED}
+            results[name] = {
+                "auto": auto,
+                "gate": {backend: {"passed": each.passed, "largest": each.largest} for backend, each in trials.items()},
+                "seconds": {str(length): each for length, each in seconds.items()},
+            }
+    good = show(results)
+    write_json(RESULTS, {"processor": machine.processor(), "rounds": rounds, "models": results})
+    raise typer.Exit(0 if good else 1)
+
+
+def show(results: dict[str, Any]) -> bool:
+    """Print what was found; whether every bar was reached."""
+    good = True
+    table = Table("model", "tokens", "reader", "median ms", "times faster", "gate")
+    for name, found in results.items():
+        for length, wanted in WANTED.items():
+            seconds = found["seconds"][str(length)]
+            for reader, each in seconds.items():
+                gate = found["gate"].get(reader)
+                passed = "" if gate is None else f"{'passed' if gate['passed'] else 'failed'}, {gate['largest']:.4f}"
+                chosen = " (auto)" * (reader == found["auto"])
+                faster = seconds[PIPELINE] / each
+                table.add_row(name, str(length), reader + chosen, f"{each * 1000:.1f}", f"{faster:.1f}", passed)
+            auto = found["auto"]
+            good &= seconds[PIPELINE] / seconds[auto] >= wanted and found["gate"].get(auto, {}).get("passed", False)
+    Console().print(table)
+    return good
+
+
+def _readers(folder: Path) -> tuple[dict[str, Callable[[str], object]], str]:
+    """What reads one text: a user's pipeline, and each backend; and the name of the one that `auto` is."""
+    classify = pipeline("text-classification", model=str(folder), device="cpu")
+    readers: dict[str, Callable[[str], object]] = {PIPELINE: lambda text: classify(text, truncation=True)}
+    for backend in BACKENDS:
+        loaded = fastest.load(folder, backend)
+        readers[backend] = lambda text, loaded=loaded: loaded.predict([text])  # type: ignore[misc]
+    return readers, fastest.load(folder, AUTO).backend
+
+
+def _timed(readers: dict[str, Callable[[str], object]], texts: list[str], doing: str) -> dict[str, float]:
+    """Median seconds of each reader; they take turns with every text."""
+    for read in readers.values():
+        read(texts[0])
+    times: dict[str, list[float]] = {name: [] for name in readers}
+    for text in track(texts, description=doing):
+        for name, read in readers.items():
+            began = time.perf_counter()
+            read(text)
+            times[name].append(time.perf_counter() - began)
+    return {name: median(each) for name, each in times.items()}
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -14,7 +14,7 @@ COPY requirements-app.in requirements.txt ./
 RUN python -m venv --without-pip /venv \
  && pip --python /venv/bin/python install --no-cache-dir --no-compile ${TORCH_INDEX:+--extra-index-url $TORCH_INDEX} -r requirements-app.in -c requirements.txt \
  && /venv/bin/python -c "import streamlit.web.cli, streamlit.testing.v1, transformers, torch, sklearn.metrics, scipy.stats, \
-statsmodels.stats.api, altair, plotly.graph_objects, pyarrow.parquet, typer, rich.console, rich.table, jinja2, pydantic; \
+statsmodels.stats.api, altair, plotly.graph_objects, pyarrow.parquet, onnxruntime, openvino, typer, rich.console, rich.table, jinja2, pydantic; \
 from transformers import AutoTokenizer, BertForSequenceClassification, DistilBertForSequenceClassification" \
  && rm -rf /venv/lib/python3.11/site-packages/torch/include /venv/lib/python3.11/site-packages/torch/share
 

@@ -61,7 +61,7 @@ def _revision(repo: str, entry: Mapping[str, Any], tags: tuple[str, ...]) -> Rev
 
 def table(found: Sequence[Revision]) -> pd.DataFrame:
     """A row a revision as people read it."""
-    columns = ["Commit", "Tags", "Test accuracy", "95% interval", "F1 (macro)", "When", "Title"]
+    columns = ["Commit", "Tags", "Test accuracy", "95% interval", "F1 (macro)", "Title", "When"]
     return pd.DataFrame([_row(each) for each in found], columns=columns).map(as_cell)  # anybody can title a commit
 
 

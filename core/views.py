@@ -130,7 +130,7 @@ def compared(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row a run as people read it, newest first; a damaged run is a row too, that says so."""
-    columns = ["Run", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "Encoder", "State", "Full name"]
+    columns = ["Run", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "State", "Full name", "Encoder"]
     short = short_names([run.name for run in runs])
     rows = [_run_row(run) | {"Run": short[run.name], "Full name": run.name} for run in runs]
     return _table([dict.fromkeys(columns, "") | row for row in rows], columns)

@@ -93,7 +93,7 @@ def show_recent(name: str) -> None:
     st.header("Recent revisions", anchor=False)
     repo, commit = hub.split_name(name)
     found = ui.load_revisions(repo)[:RECENT]
-    ui.table(revisions.table(found)[["Commit", "Tags", "Test accuracy", "Title", "When"]])
+    ui.table(revisions.table(found)[["Commit", "Tags", "Test accuracy", "When", "Title"]])
     if commit not in [each.commit for each in found]:
         st.caption(f"The one that is verified here, {commit and commit[:7]}, is older.")
     if st.button("All revisions, and any two of them compared", type="tertiary", icon=":material/history:"):

@@ -56,13 +56,13 @@ def probability_of(label: str) -> str:
 
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:
-    """`table` as people read it: texts in short, confidence rounded down, so that none is certainty."""
+    """`table` as people read it: texts in short, confidence in percent, rounded down so that none is certainty."""
     texts = {column.capitalize(): found[column].map(_short) for column in (TEXT, PAIR) if column in found}
     return pd.DataFrame(
         {
             "Row": found[ROW],
             "Label": found[LABEL].map(as_cell),
-            "Confidence": np.floor(found[CONFIDENCE] * 1000) / 1000,
+            "Confidence": np.floor(found[CONFIDENCE] * 1000) / 10,
             **texts,
         }
     )

@@ -130,11 +130,11 @@ def _class_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _audit(audit: Mapping[str, Any]) -> list[tuple[str, str]]:
-    duplicates = ", ".join(f"{split} {count}" for split, count in audit["duplicates"].items())
-    leaks = ", ".join(f"{where} {count}" for where, count in audit["leaks"].items())
+    duplicates = ", ".join(f"{split} {count:,}" for split, count in audit["duplicates"].items())
+    leaks = ", ".join(f"{where} {count:,}" for where, count in audit["leaks"].items())
     truncated = ", ".join(f"{split} {share:.1%}" for split, share in audit["truncated"].items())
     balance = "; ".join(
-        f"{split}: " + ", ".join(f"{_escape(label)} {count}" for label, count in counts.items())
+        f"{split}: " + ", ".join(f"{_escape(label)} {count:,}" for label, count in counts.items())
         for split, counts in audit["balance"].items()
     )
     return [
@@ -148,7 +148,7 @@ def _audit(audit: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _found_more(audit: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = {
-        words: ", ".join(f"{where} {count}" for where, count in audit.get(key, {}).items() if count)
+        words: ", ".join(f"{where} {count:,}" for where, count in audit.get(key, {}).items() if count)
         for key, words in views.FOUND_MORE.items()
     }
     return [(words.capitalize(), counts) for words, counts in found.items() if counts]

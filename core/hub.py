@@ -88,7 +88,7 @@ class Publication:
     def record(self) -> Record:
         """Its evaluation. Raises NotOnHub when the repo has none: it was not published by Verdict."""
         if not (self.folder / "evaluation").is_dir():
-            raise NotOnHub(f"{self.repo} holds a model but no evaluation, so there is nothing to measure it by.")
+            raise NotOnHub(f"{self.repo} holds no evaluation at this commit, so there is nothing to measure it by.")
         return Record(self.folder / "evaluation")
 
     @cached_property

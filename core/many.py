@@ -83,7 +83,7 @@ def _show_outcome(job: Job) -> None:
 def _one_by_one(job: Job) -> None:
     """The table, how sure the model is, and the files."""
     found = answers.table(job)
-    sure = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, help=answers.CONFIDENCE_MEANS)
+    sure = st.column_config.ProgressColumn(format="%.1f%%", max_value=100, width=120, help=answers.CONFIDENCE_MEANS)
     st.dataframe(answers.shown(found), hide_index=True, width="stretch", column_config={"Confidence": sure})
     with st.container(horizontal=True):
         for kind, write in (("CSV", answers.to_csv), ("Parquet", answers.to_parquet)):

@@ -53,6 +53,10 @@ def chart(cells: pd.DataFrame, chosen: Chosen = (None, None), *, clickable: bool
     if clickable:
         layers[0] = squares.add_params(alt.selection_point(name=CELL, fields=["true", "decided"]))
         layers += _handles(labels)
+    if chosen != (None, None):
+        # Ink cannot be seen on a dark page; a light edge around it can.
+        edges = base.transform_filter("datum.outlined").mark_rect(color="white", stroke="white", strokeWidth=5)
+        layers.insert(0, edges)
     height = 40 * max(len(labels), 4) + _height(labels) + 24
     stacked = cast("alt.LayerChart", alt.layer(*layers)).properties(height=height)
     found: alt.LayerChart = stacked.configure_view(stroke=None)

@@ -21,9 +21,11 @@ IN_ORDER, IN_BLOCKS = "As given", "Similar together"
 def cards(record: Record, split: str, scores: Mapping[str, Any], at: float) -> None:
     """The main figures as cards beside the baselines, all of them in a table."""
     table = views.scores(scores, record.data["baselines"])
-    for column, row in zip(st.columns(len(views.HEADLINE)), views.headline(table), strict=True):
-        column.metric(row["title"], wording.figure(row["value"]), help=row["meaning"], border=True)
-        column.caption(wording.beside(row))
+    side_by_side = st.container(horizontal=True)
+    for row in views.headline(table):
+        with side_by_side.container(width=ui.CARD):
+            st.metric(row["title"], wording.figure(row["value"]), help=row["meaning"], border=True)
+            st.caption(wording.beside(row))
     if at != USUAL:
         st.caption(
             f"Decided at a threshold of {at}; the published scores are at {USUAL}. ROC-AUC, loss and calibration do "

@@ -12,12 +12,12 @@ from core.runs import Run
 
 def finished(name: str) -> None:
     """What the model cost, its curves beside those of others, how they differ, and what it was made of."""
-    cards = st.container()
+    cards = st.container(horizontal=True)
     names, title = _choices(name)
     made = _read(names)
     first = made.get(names[name])
-    for column, (key, words) in zip(cards.columns(len(making.CARDS)), making.CARDS.items(), strict=True):
-        column.metric(key, first.cost[key] if first else making.NONE, help=words, border=True)
+    for key, words in making.CARDS.items():
+        cards.metric(key, first.cost[key] if first else making.NONE, help=words, border=True, width=ui.CARD)
     _draw({short: each.points for short, each in made.items()}, title)
     for heading, table in making.differences(made).items():
         st.header(heading, anchor=False)
@@ -55,8 +55,9 @@ def _watch(run: Run, names: Mapping[str, str], others: Mapping[str, Made], title
         st.progress(now.share, text=now.sentence)
         if now.stopped:
             st.warning(now.how_to_go_on, icon=":material/pause_circle:")
-        for column, (key, value) in zip(st.columns(4), curves.latest(now.points).items(), strict=False):
-            column.metric(key, wording.figure(value), border=True)
+        cards = st.container(horizontal=True)
+        for key, value in curves.latest(now.points).items():
+            cards.metric(key, wording.figure(value), border=True, width=ui.CARD)
         _draw({names[run.name]: now.points} | {short: each.points for short, each in others.items()}, title)
 
 

@@ -48,6 +48,10 @@ There is no model to show yet.
 
 LARGEST_PICTURE = 20_000_000
 """Pixels."""
+CARD = 164
+"""Pixels that a figure's card is wide: four stand beside each other on a page, two on a phone."""
+WIDEST = 320
+"""Pixels of a table's first column."""
 
 _PICKER, _CHOSEN = "picker", "chosen_model"
 
@@ -262,9 +266,19 @@ def compare_revisions(repo: str, first: str, second: str) -> dict[str, Any]:
 
 
 def table(frame: pd.DataFrame) -> None:
-    """A table as high as its rows, without their numbers; of many columns the first stays in sight and is readable."""
-    wide = {frame.columns[0]: st.column_config.Column(pinned=True, width=150)} if len(frame.columns) > 2 else None
-    st.dataframe(frame, hide_index=True, width="stretch", height="content", column_config=wide)
+    """A table as high as its rows, without their numbers; of many columns the first is readable and stays in sight.
+
+    On a phone it moves with the others where it would leave them no room: that is what Streamlit does.
+    """
+    first = {frame.columns[0]: st.column_config.Column(pinned=True, width=_width(frame))}
+    many = len(frame.columns) > 2
+    st.dataframe(frame, hide_index=True, width="stretch", height="content", column_config=first if many else None)
+
+
+def _width(frame: pd.DataFrame) -> int:
+    """About what the longest cell of the first column takes, in pixels."""
+    cells = [str(frame.columns[0]), *map(str, frame.iloc[:, 0])]
+    return min(WIDEST, round(6.5 * max(map(len, cells))) + 18)
 
 
 def card(model: Model) -> str:

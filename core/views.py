@@ -1,7 +1,7 @@
 """Records -> the data frames that pages and pictures show. Pure; nothing here draws or asks the Hub."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from core.metrics import BINS, METRICS, Outcome
 from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
-from core.wording import as_cell, figure, interval, percent
+from core.wording import as_cell, figure, interval, percent, short_names
 
 HEADLINE = ("accuracy", "f1_macro", "roc_auc_ovr_macro", "loss")
 """The metrics shown as cards; the others are one step away."""
@@ -128,14 +128,16 @@ def compared(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     return _table(shown | {"Change, points": points})
 
 
-def runs_table(runs: Iterable[Run]) -> pd.DataFrame:
+def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row a run as people read it, newest first; a damaged run is a row too, that says so."""
-    columns = ["Run", "State", "Encoder", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "Tokens per second"]
-    return _table([dict.fromkeys(columns, "") | _run_row(run) for run in runs], columns)
+    columns = ["Run", "Test accuracy", "95% interval", "TF-IDF", "Minutes", "State", "Full name", "Encoder"]
+    short = short_names([run.name for run in runs])
+    rows = [_run_row(run) | {"Run": short[run.name], "Full name": run.name} for run in runs]
+    return _table([dict.fromkeys(columns, "") | row for row in rows], columns)
 
 
 def _run_row(run: Run) -> dict[str, str]:
-    row = {"Run": run.name, "State": "complete" if run.complete else "unfinished"}
+    row = {"State": "complete" if run.complete else "unfinished"}
     try:
         row["Encoder"] = run.record.recipe.encoder
         return row | (_run_scores(run) if run.complete else {})
@@ -152,7 +154,6 @@ def _run_scores(run: Run) -> dict[str, str]:
         "95% interval": interval(accuracy),
         "TF-IDF": figure(run.record.data["baselines"]["tfidf"]["accuracy"]["value"]),
         "Minutes": figure(cost["train_seconds"] / 60),
-        "Tokens per second": f"{cost['tokens_per_second']:,.0f}",
     }
 
 

@@ -15,7 +15,7 @@ def overview(found: list[Revision]) -> None:
     over_time = revisions.over_time(found)
     if len(over_time) > 1:
         st.altair_chart(charts.accuracy_over_time(over_time), width="stretch", alt="Test accuracy by revision")
-    st.dataframe(revisions.table(found), hide_index=True, width="stretch", height="content")
+    ui.table(revisions.table(found))
 
 
 def comparison(repo: str, scored: list[Revision]) -> None:

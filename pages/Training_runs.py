@@ -19,4 +19,5 @@ elif model:
     training.finished(model.name)
 if every:
     st.header("Runs on this machine", anchor=False)
+    st.caption("The newest first")
     ui.table(views.runs_table(every))

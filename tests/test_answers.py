@@ -63,7 +63,7 @@ def test_what_is_shown_is_short_and_never_certain() -> None:
     assert list(shown) == ["Row", "Label", "Confidence", "Text"]
     assert len(shown["Text"][0]) == answers.SHOWN + 1
     assert shown["Text"].tolist()[1:] == ["a b", "'=1+1", "x"]
-    assert shown["Confidence"].max() == 0.999
+    assert shown["Confidence"].max() == 99.9
 
 
 def test_a_text_without_blanks_is_shortened_too() -> None:

@@ -62,13 +62,13 @@ def test_every_score_on_the_card_follows_from_the_predictions(text: str, run: Ru
     stated, baselines = run.record.metrics["splits"]["test"], run.record.data["baselines"]
     headers = [plain(cell) for cell in re.findall(r"<th[^>]*>(.*?)</th>", rendered(text).split("</thead>")[0])]
     rows = [dict(zip(headers, row, strict=True)) for row in tables(text)[0]]
-    assert {"metric", "value", "95% interval", "TF-IDF"} <= set(headers)
+    assert {"Metric", "Value", "95% interval", "TF-IDF"} <= set(headers)
     assert len(rows) == len(expected)
     for name, value in expected.items():
-        (row,) = [row for row in rows if row["metric"] == METRICS[name].title]
+        (row,) = [row for row in rows if row["Metric"] == METRICS[name].title]
         assert {
-            "metric": METRICS[name].title,
-            "value": wording.figure(value),
+            "Metric": METRICS[name].title,
+            "Value": wording.figure(value),
             "95% interval": wording.interval(stated[name]),
             "TF-IDF": wording.figure(baselines["tfidf"][name]["value"]),
             "majority": wording.figure(baselines["majority"][name]["value"]),

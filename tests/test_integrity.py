@@ -93,7 +93,7 @@ def test_a_model_without_manifest_is_checked_against_the_listing(repo: str, tmp_
     assert problems(found) == {}
     flip(found.folder / "config.json")
     assert problems(found) == {"config.json": "differs from the Hub's listing"}
-    with pytest.raises(NotOnHub, match="holds a model but no evaluation"):
+    with pytest.raises(NotOnHub, match="holds no evaluation"):
         _ = found.record
 
 

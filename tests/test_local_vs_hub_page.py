@@ -1,6 +1,7 @@
 """Local vs Hub as Streamlit runs it: the verdict, the flipped examples, the files, the revisions."""
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,15 @@ def test_an_identical_model_has_no_flips_and_its_files_are_folded_away(run: Run,
     assert "All 1 files are as published." in words(app)
     assert [each.label for each in app.expander] == ["All files, with their hashes"]
     assert tables(app).count(["File", "State", "As measured", "SHA-256"]) == 1
+
+
+def test_the_longest_metric_is_read_whole_and_stays_in_sight_on_a_phone(run: Run, no_runs: Path) -> None:
+    app = page("Local_vs_Hub", model=verified(run, no_runs, flipped=0).name)
+    longest = max(app.dataframe[0].value["Metric"], key=len)
+    column = json.loads(app.dataframe[0].proto.columns)["Metric"]
+    assert column["pinned"]
+    # A letter takes about 6 pixels; what is wider than 60% of a table, Streamlit lets out of sight.
+    assert 6 * len(longest) + 16 <= column["width"] <= 0.6 * 358
 
 
 def test_a_file_with_a_problem_is_listed_before_all_are(run: Run, no_runs: Path) -> None:

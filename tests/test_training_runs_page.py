@@ -104,7 +104,7 @@ def test_a_damaged_run_is_told_of_and_the_rest_is_shown(two: list[Run], name: st
     if "metrics" not in name:  # these are of another page
         assert len(app.error) == 1
     assert len(app.metric) == 3
-    assert "tiny/20261121-120000-aaaa" in list(tables(app)["Run State"]["Run"])
+    assert "tiny/20261121-120000-aaaa" in list(tables(app)["Run Test accuracy"]["Full name"])
 
 
 def test_models_on_the_hub_are_compared_without_a_run(

@@ -82,7 +82,7 @@ def test_labels_are_listed_with_their_figures(run: Run) -> None:
 
 def test_a_run_is_a_row(run: Run) -> None:
     row = views.runs_table([run]).iloc[0]
-    assert (row["Run"], row["State"]) == (run.name, "complete")
+    assert (row["Full name"], row["State"]) == (run.name, "complete")
     assert row["Test accuracy"] == wording.figure(run.record.metrics["splits"]["test"]["accuracy"]["value"])
     assert views.runs_table([]).empty
 
@@ -113,6 +113,7 @@ def test_a_damaged_run_is_a_row_that_says_so(run: Run, tmp_path: Path, name: str
     shown = views.runs_table([broken, run])
     assert shown["State"][0].startswith("damaged")
     assert shown["State"][1] == "complete"
+    assert shown["Run"].tolist() == ["tiny broken", wording.short_names([broken.name, run.name])[run.name]]
     assert shown.map(lambda cell: isinstance(cell, str)).all(axis=None)
 
 

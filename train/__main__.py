@@ -25,7 +25,7 @@ from core.errors import VerdictError
 from core.recipe import Recipe
 
 RECIPES = Path(__file__).parent / "recipes"
-RUN_COLUMNS = ("Run", "State", "Test accuracy", "95% interval", "TF-IDF")
+RUN_COLUMNS = ("Full name", "State", "Test accuracy", "95% interval", "TF-IDF")
 """What `runs` shows: as much as fits beside a whole name in 80 columns, which are also what a pipe gets."""
 
 app = typer.Typer(

@@ -15,6 +15,8 @@ from tests.browser.chromium import browser, open_page, settle
 FOLDER = Path("docs/screens")
 PORT = 8511
 WIDTHS = (1280, 390)
+TALLEST = 2200
+"""Pixels that are shown of a page; who wants more has the app."""
 REVIEW = "Not the disaster I feared: the boy can act, and the ending earned its tears."
 REVIEWS = (
     REVIEW,
@@ -48,15 +50,16 @@ DOING = {"Classify": classify, "Many_reviews": read_many}
 
 
 def shoot(page: Page, name: str, url: str) -> bytes:
-    """A picture of a whole page, however long."""
+    """A picture of a page from its top on, with nothing under the mouse."""
     page.goto(url)
     settle(page)
     if do := DOING.get(name):
         do(page)
         settle(page)
+    page.mouse.move(0, 0)
     size = page.viewport_size or {"width": WIDTHS[0], "height": 900}
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": size["width"], "height": max(900, min(height, 6000))})
+    page.set_viewport_size({"width": size["width"], "height": max(900, min(height, TALLEST))})
     page.wait_for_timeout(800)
     picture = page.screenshot()
     page.set_viewport_size(size)

@@ -98,6 +98,20 @@ def training(found: Found) -> str:
     return _section("Training on IMDb at 256 tokens", "bench.training imdb.parquet", found, _table(columns, rows))
 
 
+def parts(found: Found) -> str:
+    """Parts of a training step."""
+    rows = [
+        [
+            each["model"], each["part"], f"{each['pytorch_ms']:.1f}", f"{each['ours_ms']:.1f}",
+            f"{each['pytorch_ms'] / each['ours_ms']:.1f}",
+        ]
+        for each in found["parts"]
+    ]  # fmt: skip
+    columns = ["Model", "Part, there and back", "PyTorch, ms", "Ours, ms", "Times faster"]
+    title = "Parts of a training step, in one layer, for 16 texts of 256 tokens"
+    return _section(title, "bench.parts", found, _table(columns, rows))
+
+
 def cold(found: Found) -> str:
     """From a process's start."""
     plain, ours = found["median"]["plain"], found["median"]["ours"]
@@ -140,7 +154,7 @@ def growth(found: Found) -> str:
 
 
 PARTS: dict[str, Callable[[Found], str]] = {
-    "single": single, "bulk": bulk, "training": training, "cold": cold, "growth": growth,
+    "single": single, "bulk": bulk, "training": training, "parts": parts, "cold": cold, "growth": growth,
 }  # fmt: skip
 
 

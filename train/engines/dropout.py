@@ -39,6 +39,22 @@ def install(model: nn.Module) -> None:
     model.set_attn_implementation(NAME)  # type: ignore[operator]
 
 
+def attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, share: float,
+    scaling: float | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Attention: (n, heads, tokens, width) each, and back again; `share` of the weights is dropped.
+
+    `mask` is what is attended to (bool), or what is added to the scores.
+    """
+    bias = mask
+    if bias is not None and bias.dtype == torch.bool:
+        bias = torch.zeros(bias.shape, dtype=query.dtype).masked_fill_(~bias, torch.finfo(query.dtype).min)
+    scaling = scaling if scaling is not None else float(query.shape[-1] ** -0.5)
+    seed = _seed() if share else 0
+    return _Attention.apply(query, key, value, bias, scaling, share, seed)  # type: ignore[no-any-return, no-untyped-call]
+
+
 def kept(shape: tuple[int, ...], share: float, seed: int) -> torch.Tensor:
     """Which elements stay: 1 or 0 in uint8, of a tensor of that shape; the same for the same seed."""
     n = math.prod(shape)
@@ -106,14 +122,8 @@ def _attend(
     module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
     attention_mask: torch.Tensor | None, dropout: float = 0.0, scaling: float | None = None, **_: Any,
 ) -> tuple[torch.Tensor, None]:  # fmt: skip
-    """What transformers asks of an attention: (n, heads, tokens, width) in, (n, tokens, heads, width) out."""
-    bias = attention_mask
-    if bias is not None and bias.dtype == torch.bool:
-        bias = torch.zeros(bias.shape, dtype=query.dtype).masked_fill_(~bias, torch.finfo(query.dtype).min)
-    scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
-    seed = _seed() if dropout else 0
-    found = _Attention.apply(query, key, value, bias, scaling, dropout, seed)  # type: ignore[no-untyped-call]
-    return found.transpose(1, 2).contiguous(), None
+    """What transformers asks of an attention, whose output has the heads after the tokens."""
+    return attend(query, key, value, attention_mask, dropout, scaling).transpose(1, 2).contiguous(), None
 
 
 def _seed() -> int:

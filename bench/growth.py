@@ -4,9 +4,9 @@
 
 RUN is a run of MiniLM for single texts, under VERDICT_RUNS; it is exported, and read by `auto`. Lengths: 512 texts of
 so many tokens. Rows: `train score`, in a process of its own, over a parquet file of texts of 16 tokens, 10 times as
-many each time. Sessions: threads that each classify a review of 64 tokens after the other, all by one loaded model, as
-the app's sessions do. Prints three tables, writes bench/results/growth.json, and exits with 1 where the memory of the most
-rows is over 1.25 times that of 100,000 (or of the most, if fewer).
+many each time. Sessions: threads that each classify a review of 64 tokens after the other, all by one loaded model,
+as the app's sessions do. Prints three tables, writes bench/results/growth.json, and exits with 1 where the memory of
+the most rows is over 1.25 times that of 100,000 (or of the most, if fewer).
 """
 
 import os

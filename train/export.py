@@ -117,6 +117,7 @@ def write_onnx(folder: Path) -> None:
             logits: torch.Tensor = self.model(**dict(zip(reference.names, given, strict=True))).logits
             return logits
 
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of every package that it could use and lacks
     shape = {0: torch.export.Dim("texts"), 1: torch.export.Dim("tokens", max=tokenizer.max_tokens)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's, about its own workings

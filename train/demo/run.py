@@ -76,9 +76,12 @@ def _verified_publication(recipe: Recipe) -> str:
     """The name of a verified publication of `recipe`, made if need be. Raises VerdictError if it does not verify."""
     from core import verify
     from core.verdict import Kind
+    from train.export import export
     from train.fit import fit
 
     found = _finished(recipe) or fit(recipe)
+    if not found.publications and not (found.model / "onnx").is_dir():
+        export(found)
     repo, commit = f"demo/{recipe.name}", _published(found, f"demo/{recipe.name}")
     name = f"{repo}@{commit}"
     log.info("Run %s is on the local Hub as %s", found.name, name)

@@ -15,7 +15,7 @@ from scipy.special import logit
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from core import metrics
-from core.metrics import METRICS, Outcome
+from core.metrics import METRICS, Counts, Outcome
 from core.predictions import Predictions
 
 USUAL: Final = 0.5
@@ -65,7 +65,7 @@ def summary(
 
 def best(validation: Predictions, temperature: float) -> list[Best]:
     """The best threshold for each of AIMS."""
-    outcomes = [Outcome(validation.label, decide(validation, temperature, at), None, 2) for at in GRID]
+    outcomes = [Counts(cells) for cells in _at_all(validation, temperature)]
     nearest = np.argsort(np.abs(GRID - USUAL), kind="stable")
     found = []
     for name in AIMS:
@@ -85,7 +85,7 @@ def roc(found: Predictions, decisions: npt.NDArray[np.int64]) -> Curve:
 def precision_recall(found: Predictions, decisions: npt.NDArray[np.int64]) -> Curve:
     """Share of the decisions for the second label that are right, by the share of its examples that are found."""
     precision, recall, _ = precision_recall_curve(found.label == 1, _margin(found), drop_intermediate=True)
-    there, *_ = metrics.confusion(Outcome(found.label, decisions, None, 2))[:, 1:].T
+    there = Outcome(found.label, decisions, None, 2).cells[:, 1]
     right = int(there[1])
     # With no decision for it none is wrong: the curve begins there, too.
     of_decided = right / int(there.sum()) if there.any() else 1.0
@@ -95,6 +95,15 @@ def precision_recall(found: Predictions, decisions: npt.NDArray[np.int64]) -> Cu
 def can_be_drawn(found: Predictions) -> bool:
     """Whether both labels have examples: without, there are no curves."""
     return found.logits.shape[1] == 2 and len(np.unique(found.label)) == 2
+
+
+def _at_all(found: Predictions, temperature: float) -> npt.NDArray[np.int64]:
+    """(m, 2, 2) confusion matrices, one for each of the m thresholds in GRID, in one pass over the examples."""
+    passed = np.searchsorted(logit(GRID), _margin(found) / temperature)  # how many thresholds decide for the second
+    m = len(GRID)
+    counts = np.bincount(found.label * (m + 1) + passed, minlength=2 * (m + 1)).reshape(2, m + 1)
+    first = counts.cumsum(axis=1)[:, :-1]
+    return np.stack([first, counts.sum(axis=1, keepdims=True) - first], axis=2).transpose(1, 0, 2)
 
 
 def _margin(found: Predictions) -> npt.NDArray[np.float64]:

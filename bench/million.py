@@ -57,7 +57,8 @@ def main(
     found = {}
     for k in labels:
         with tempfile.TemporaryDirectory() as folder:
-            made, found[k] = (_process(each, n, k, rounds, folder) for each in ("make", "visit"))
+            _process("make", n, k, rounds, folder)
+            found[k] = _process("visit", n, k, rounds, folder)
         Console().print(table(k, n, found[k]))
     write_json(RESULTS, {"examples": n, "rounds": rounds, "labels": found})
     raise typer.Exit(0 if all(good(each) for each in found.values()) else 1)
@@ -140,7 +141,7 @@ def visit(n: int, k: int, rounds: int) -> dict[str, Any]:
 
 def interactions(k: int, slices: list[str], rounds: int) -> dict[str, list[Address]]:
     """What people do on the page, by kind: addresses that clicks lead to, of each kind so many as there are rounds."""
-    tabs = ("By label", "Slices", "Confidence", "Coverage")
+    tabs, splits = ("By label", "Slices", "Confidence", "Coverage"), ("test", "validation")
     found = {
         "a cell of the matrix": [
             {"true": f"label {i}", "decided": f"label {j}"} for i in range(k) for j in reversed(range(k))
@@ -151,13 +152,13 @@ def interactions(k: int, slices: list[str], rounds: int) -> dict[str, list[Addre
         ],
         "another slice": [{"slice": name} for name in slices[:: max(1, len(slices) // rounds)]],
         "all of a slice": [{"slice": name, "mistakes": "off"} for name in slices[1 :: max(1, len(slices) // rounds)]],
-        "all examples": [{"mistakes": "off", "split": split} for split in ("test", "validation")],
+        "all examples": [{"mistakes": "off", "split": split} for split in splits],
         "another page": [{"page": str(number)} for number in (2, 3, 50, 700, 9000)],
         "cells as shares": [{"cells": f"Of the {which} label"} for which in ("true", "decided")],
-        **{f"tab {tab}": [{"look": tab, "split": split} for split in ("test", "validation")] for tab in tabs},
+        **{f"tab {tab}": [{"look": tab, "split": split} for split in splits] for tab in tabs},
     }
     if k > 3:
-        found["order of the labels"] = [{"order": "Similar together", "split": split} for split in ("test", "validation")]
+        found["order of the labels"] = [{"order": "Similar together", "split": split} for split in splits]
     if k == 2:
         at = (str(each / 100) for each in range(3, 98))
         found["another threshold"] = [{"threshold": next(at)} for _ in range(rounds)]
@@ -191,12 +192,12 @@ def table(k: int, n: int, found: dict[str, Any]) -> Table:
 def _process(job: str, n: int, k: int, rounds: int, folder: str) -> Any:
     """What a job prints, in a process of its own: making a run takes more memory than looking at it."""
     command = [sys.executable, "-m", "bench.million", "--job", job, "--examples", str(n), "--labels", str(k)]
-    environment = os.environ | {"VERDICT_RUNS": folder, "STREAMLIT_LOGGER_LEVEL": "error"}
+    command += ["--rounds", str(rounds)]
     done = subprocess.run(
-        [*command, "--rounds", str(rounds)], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True, timeout=END
+        command, cwd=PROJECT, env=os.environ | {"VERDICT_RUNS": folder}, capture_output=True, text=True
     )
     if done.returncode:
-        raise SystemExit(done.returncode)
+        raise SystemExit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from core.errors import RunError
-from core.metrics import Outcome, expected_calibration_error
+from core.metrics import BLOCK, Outcome, expected_calibration_error
 from core.predictions import Predictions
 from core.runs import Record
 
@@ -50,6 +50,16 @@ def of_record(record: Record) -> float:
 def probabilities(logits: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
     """(n, k) calibrated probabilities of (n, k) logits."""
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
+
+
+def confidence(found: Predictions, temperature: float, decisions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """(n,) calibrated probability of each decided label (n,)."""
+    sure = np.empty(len(found))
+    for start in range(0, len(found), BLOCK):
+        rows = slice(start, start + BLOCK)
+        likely = probabilities(found.logits[rows], temperature)
+        sure[rows] = likely[np.arange(len(likely)), decisions[rows]]
+    return sure
 
 
 def at(found: Predictions, temperature: float) -> Predictions:

@@ -1,9 +1,9 @@
 """Logits and labels -> metrics with 95% intervals.
 
 A metric is one function below, marked `@metric`: it then appears in metrics.json, on the card and on the pages.
-What follows from decisions follows from their confusion matrix, so that it costs as little for a million examples as for
-ten; areas come from scikit-learn. Accuracy's interval is Wilson's (statsmodels), the others are a percentile bootstrap's
-(B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). Bounds that do not exist are None.
+What follows from decisions is computed from their confusion matrix; areas come from scikit-learn. Accuracy's interval
+is Wilson's (statsmodels), the others are those of a percentile bootstrap (B. Efron and R. Tibshirani, An Introduction
+to the Bootstrap, 1993, chapter 13). Bounds that do not exist are None.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +21,9 @@ RESAMPLES: Final = 1000
 BINS: Final = 15
 SEED: Final = 20_240_229
 MANY: Final = 50_000
-"""Decisions of more examples are resampled by their counts."""
+"""Of more examples, decisions are resampled by drawing counts, not rows."""
 BLOCK: Final = 65_536
-"""Rows that are computed at a time: what lies in between takes no memory to speak of."""
+"""Rows whose probabilities are computed at a time, so that what lies in between takes little memory."""
 WITHOUT_LEAKS: Final = "test_without_leaks"
 """Key in metrics.json of the test split's figures without the texts that stand in training or validation, too."""
 
@@ -76,6 +76,11 @@ class Outcome:
         logs = self.log_probabilities
         return None if logs is None else logs[np.arange(len(logs)), self.labels]
 
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.float64] | None:
+        """(n,) probability of each example's likeliest label; None where only decisions are known."""
+        return None if self.log_probabilities is None else np.exp(self.log_probabilities.max(axis=1))
+
     def averaged(self, row: int, weighted: bool) -> float:
         """A row of `per_class` averaged over labels, evenly (macro) or by support (weighted)."""
         return float(np.average(self.per_class[row], weights=self.per_class[3] if weighted else None))
@@ -105,8 +110,8 @@ class Outcome:
     def resamples(self, times: int) -> Iterator["Outcome"]:
         """As many examples drawn with repetition, so many `times`; the same ones whenever it is asked.
 
-        Of decisions alone nothing but the counts matters, and these can be drawn at once, as a multinomial: that is done
-        with MANY, where drawing rows would take minutes.
+        Of decisions alone only the counts matter, and these can be drawn themselves: they are multinomial. With more
+        than MANY examples that is done, as drawing rows would take half a minute for a million.
         """
         rng, n = np.random.default_rng(SEED), len(self.labels)
         if self.log_probabilities is None and n > MANY:
@@ -319,11 +324,10 @@ def expected_calibration_error(outcome: Outcome) -> float | None:
 
     C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
-    if outcome.log_probabilities is None:
+    if outcome.confidence is None:
         return None
-    confidence = np.exp(outcome.log_probabilities.max(axis=1))
-    gap = (outcome.labels == outcome.decisions) - confidence
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gap = (outcome.labels == outcome.decisions) - outcome.confidence
+    bins = np.minimum((outcome.confidence * BINS).astype(int), BINS - 1)
     return float(np.abs(np.bincount(bins, gap, BINS)).sum() / len(gap))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
@@ -25,13 +26,17 @@ SCHEMA = pa.schema(
 )
 
 
+Strings = pd.api.extensions.ExtensionArray
+"""(n,) strings as Arrow has them, of pandas' dtype `str`: NumPy's would take four bytes a sign."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """n examples, k labels; the rows are in the split's order."""
 
-    id: npt.NDArray[np.str_]
+    id: Strings
     """(n,) names of the examples"""
-    text_sha256: npt.NDArray[np.str_]
+    text_sha256: Strings
     """(n,) hashes of their texts"""
     label: npt.NDArray[np.int64]
     """(n,) true labels"""
@@ -61,7 +66,9 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write `predictions/<split>.parquet`."""
-        columns = {name: getattr(self, name) for name in SCHEMA.names} | {"logits": list(self.logits)}
+        n, k = self.logits.shape
+        rows = pa.ListArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), self.logits.ravel())
+        columns = {name: getattr(self, name) for name in SCHEMA.names} | {"logits": rows}
         pq.write_table(pa.table(columns, SCHEMA), path, compression="zstd")
 
 
@@ -69,9 +76,11 @@ def load(path: Path) -> Predictions:
     """Read a predictions file. Raises RunError when it is missing, damaged or of another shape."""
     try:
         table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA)
+        if any(column.null_count for column in table.columns):
+            raise ValueError("cells are empty")
         return Predictions(
-            id=_strings(table, "id"),
-            text_sha256=_strings(table, "text_sha256"),
+            id=pd.array(table["id"], dtype="str"),
+            text_sha256=pd.array(table["text_sha256"], dtype="str"),
             label=table["label"].to_numpy().astype(np.int64),
             logits=_matrix(table["logits"].combine_chunks()),
             n_tokens=table["n_tokens"].to_numpy().astype(np.int64),
@@ -128,10 +137,6 @@ def _require_outputs(*sides: tuple[Predictions, Sequence[str]]) -> None:
 
 def _keys(found: Predictions) -> npt.NDArray[np.str_]:
     return np.array([f"{text} {name}" for text, name in zip(found.text_sha256, found.id, strict=True)])
-
-
-def _strings(table: pa.Table, column: str) -> npt.NDArray[np.str_]:
-    return np.array(table[column].to_pylist(), dtype=np.str_)
 
 
 def _matrix(rows: pa.ListArray) -> npt.NDArray[np.float32]:

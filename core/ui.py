@@ -13,7 +13,6 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from core import (
     asking,
-    calibration,
     confidence,
     hub,
     integrity,
@@ -27,8 +26,8 @@ from core import (
 )
 from core.confidence import Confidence
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
+from core.evaluation import Evaluation, Split
 from core.hub import Publication
-from core.predictions import Predictions
 from core.predictor import Predictor
 from core.recipe import Recipe
 from core.revisions import Revision
@@ -193,28 +192,38 @@ def load_texts(name: str, split: str) -> pd.DataFrame | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the predictions")
-def load_predictions(name: str, split: str) -> Predictions:
-    """A model's stored predictions."""
-    return open_model(name).record.predictions(split)
-
-
-@st.cache_data(max_entries=256, show_spinner="Measuring at this threshold")
-def scores_at(name: str, split: str, at: float) -> dict[str, Any]:
-    """The split's entry as in metrics.json, with the second of two labels decided from probability `at` on."""
+def load_split(name: str, split: str) -> Split:
+    """A model's stored predictions of a split. All who look share the one."""
     record = open_model(name).record
-    published: dict[str, Any] = record.metrics["splits"][split]
+    return Split(record, split, record.predictions(split))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Measuring at this threshold")
+def load_evaluation(name: str, split: str, at: float) -> Evaluation:
+    """The split with the second of two labels decided from probability `at` on. All who look share the one."""
+    return Evaluation(load_split(name, split), at)
+
+
+def scores_at(name: str, split: str, at: float) -> dict[str, Any]:
+    """The split's entry as in metrics.json, with the second of two labels decided from probability `at` on.
+
+    What was published needs no predictions.
+    """
+    record = open_model(name).record
     if at == threshold.USUAL or len(record.labels) != 2:
+        published: dict[str, Any] = record.metrics["splits"][split]
         return published
-    found = load_predictions(name, split)
-    decisions = threshold.decide(found, calibration.of_record(record), at)
-    return threshold.summary(found, decisions, record.labels, published)
+    return load_evaluation(name, split, at).scores
 
 
-def offer(table: pd.DataFrame, name: str) -> None:
-    """A button that downloads the whole table as CSV, figures in full and texts such that no spreadsheet runs them."""
+def offer(make: Callable[[], pd.DataFrame], name: str) -> None:
+    """A button that downloads the table as CSV, figures in full and texts such that no spreadsheet runs them.
+
+    The table is made when it is asked for: it may have a row an example.
+    """
     st.download_button(
         "Download as CSV",
-        lambda: table.map(as_cell).to_csv(index=False).encode(),
+        lambda: make().map(as_cell).to_csv(index=False).encode(),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"download-{name}",

@@ -12,7 +12,6 @@ from statsmodels.stats.proportion import proportion_confint
 from core import recipe as recipes
 from core.errors import VerdictError
 from core.metrics import BINS, METRICS, Outcome
-from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
 from core.wording import as_cell, figure, interval, percent
@@ -167,17 +166,14 @@ def class_scores(split: Mapping[str, Any]) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def reliability(found: Predictions) -> pd.DataFrame:
+def reliability(outcome: Outcome) -> pd.DataFrame:
     """A row a bin of confidence with examples in it, as the expected calibration error has them.
 
-    Columns: low and high (the bin's ends), confidence (their mean), accuracy with its 95% interval (Wilson's) in
-    accuracy_low and accuracy_high, count.
+    `outcome` has probabilities. Columns: low and high (the bin's ends), confidence (their mean), accuracy with its 95%
+    interval (Wilson's) in accuracy_low and accuracy_high, count.
     """
-    outcome = Outcome.of_logits(found.logits, found.label)
-    assert outcome.log_probabilities is not None  # there are logits
-    confidence = np.exp(outcome.log_probabilities.max(axis=1))
-    each = pd.DataFrame({"confidence": confidence, "right": outcome.labels == outcome.decisions})
-    bins = each.groupby(np.minimum((confidence * BINS).astype(int), BINS - 1))
+    each = pd.DataFrame({"confidence": outcome.confidence, "right": outcome.labels == outcome.decisions})
+    bins = each.groupby(np.minimum((each["confidence"] * BINS).astype(int), BINS - 1))
     frame = bins.agg(confidence=("confidence", "mean"), accuracy=("right", "mean"), count=("right", "size"))
     low, high = proportion_confint(bins["right"].sum(), frame["count"], alpha=0.05, method="wilson")
     return frame.assign(

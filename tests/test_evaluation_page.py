@@ -203,7 +203,8 @@ def test_a_run_of_before_there_were_slices_offers_those_that_need_no_file(
 def test_what_is_downloaded_is_all_of_it_and_no_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     made = {}
     monkeypatch.setattr("streamlit.download_button", lambda label, content, **how: made.update(how, content=content))
-    ui.offer(pd.DataFrame({"text": ["=1+1", "ü 🎬", "a,b"] * 50, "value": [0.123456789] * 150}), "it")
+    table = pd.DataFrame({"text": ["=1+1", "ü 🎬", "a,b"] * 50, "value": [0.123456789] * 150})
+    ui.offer(lambda: table, "it")
     stored = made["content"]().decode()
     assert made["file_name"] == "it.csv"
     assert stored.count("\n") == 151

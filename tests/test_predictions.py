@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,8 +20,8 @@ from tests.pairs import NAMES, names, noisy, relabelled, shuffled, table, with_f
 def some(n: int = 20, k: int = 3) -> Predictions:
     rng = np.random.default_rng(n * k)
     return Predictions(
-        id=np.array([f"é{i}" for i in range(n)]),
-        text_sha256=np.array([f"{i:064x}" for i in range(n)]),
+        id=pd.array([f"é{i}" for i in range(n)], dtype="str"),
+        text_sha256=pd.array([f"{i:064x}" for i in range(n)], dtype="str"),
         label=rng.integers(0, k, n),
         logits=rng.normal(size=(n, k)).astype(np.float32),
         n_tokens=rng.integers(1, 900, n),
@@ -75,6 +76,26 @@ def test_a_file_without_a_column_is_damaged(tmp_path: Path, column: str) -> None
     pq.write_table(pq.read_table(path).drop_columns([column]), path)
     with pytest.raises(RunError, match="damaged"):
         predictions.load(path)
+
+
+@pytest.mark.parametrize("column", ["id", "text_sha256", "label", "n_tokens", "truncated"])
+def test_an_empty_cell_is_damage(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "x.parquet"
+    some(2).save(path)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns([column]).append_column(column, pa.nulls(2, table[column].type)), path)
+    with pytest.raises(RunError, match="damaged"):
+        predictions.load(path)
+
+
+def test_the_file_is_the_same_whatever_the_strings_and_logits_lie_in(tmp_path: Path) -> None:
+    one, wide = some(50, 8), some(50, 16)
+    other = dataclasses.replace(one, id=np.array(one.id.tolist()), logits=np.asfortranarray(one.logits))
+    part = dataclasses.replace(one, logits=wide.logits[::1, ::2])
+    for name, found in {"one": one, "other": other, "part": part}.items():
+        found.save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    np.testing.assert_array_equal(predictions.load(tmp_path / "part").logits, wide.logits[:, ::2])
 
 
 @pytest.mark.parametrize("logits", [[[1.0, 2.0], [3.0]], [[1.0], [1.0, 2.0, 3.0]], [[1.0, 2.0], None]])

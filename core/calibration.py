@@ -69,6 +69,11 @@ def at(found: Predictions, temperature: float) -> Predictions:
 
 def error(found: Predictions, temperature: float = 1.0) -> float:
     """The expected calibration error at a temperature; at 1 it is the model's own."""
-    value = expected_calibration_error(Outcome.of_logits(at(found, temperature).logits, found.label))
-    assert value is not None  # there are logits
+    return error_of(Outcome.of_logits(at(found, temperature).logits, found.label))
+
+
+def error_of(outcome: Outcome) -> float:
+    """The expected calibration error of an outcome with probabilities."""
+    value = expected_calibration_error(outcome)
+    assert value is not None
     return value

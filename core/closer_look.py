@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import address, calibration, charts, dots, selective, slices, threshold, tradeoffs, ui, views
+from core import address, charts, dots, selective, slices, threshold, tradeoffs, ui, views
 from core.evaluation import Evaluation
-from core.metrics import METRICS, Outcome, expected_calibration_error
+from core.metrics import METRICS
 from core.mistakes import LOOK, PAGE, listed
 from core.predictions import Predictions
 from core.wording import figure, percent
@@ -26,7 +26,7 @@ def look(evaluation: Evaluation, scores: Mapping[str, Any], name: str) -> None:
         "Examples": lambda: listed(evaluation, name),
         "By label": lambda: by_label(scores),
         "Slices": lambda: by_slice(evaluation),
-        "Confidence": lambda: confidence(evaluation),
+        "Confidence": lambda: confidence(evaluation, name),
         "Coverage": lambda: coverage(evaluation),
     }
     if threshold.can_be_drawn(evaluation.found):
@@ -80,10 +80,10 @@ def by_slice(evaluation: Evaluation) -> None:
     ui.offer(lambda: found, f"slices-{evaluation.split.name}")
 
 
-def confidence(evaluation: Evaluation) -> None:
+def confidence(evaluation: Evaluation, name: str) -> None:
     """Whether confidence means what it says, before and after calibration."""
     temperature = evaluation.split.temperature
-    sides = [_sureness(evaluation.found), _sureness(calibration.at(evaluation.found, temperature))]
+    sides = ui.load_reliabilities(name, evaluation.split.name)
     (_, before), (_, after) = sides
     st.markdown(
         f"The mean gap between confidence and accuracy is **{figure(before)}** as the model answers, and "
@@ -94,14 +94,6 @@ def confidence(evaluation: Evaluation) -> None:
     for title, side, column in zip(("Before calibration", "After calibration"), sides, st.columns(2), strict=True):
         with column:
             _reliability(title, *side)
-
-
-def _sureness(found: Predictions) -> tuple[pd.DataFrame, float]:
-    """Bins of confidence and the expected calibration error, from one softmax of the logits."""
-    outcome = Outcome.of_logits(found.logits, found.label)
-    error = expected_calibration_error(outcome)
-    assert error is not None  # there are logits
-    return views.reliability(outcome), error
 
 
 def _reliability(title: str, bins: pd.DataFrame, error: float) -> None:
@@ -138,11 +130,14 @@ def at_threshold(evaluation: Evaluation, name: str) -> None:
     validation = ui.load_split(name, "validation").found
     if threshold.can_be_drawn(validation):
         _best(validation, evaluation)
-    found, decisions = evaluation.found, evaluation.decisions
-    second = float((found.label == 1).mean())
+    cells, (roc, precision_recall) = evaluation.cells, ui.load_curves(name, evaluation.split.name)
+    share = float(cells[1].sum() / cells.sum())
     for title, chart in (
-        ("ROC curve", tradeoffs.roc(threshold.roc(found, decisions))),
-        ("Precision and recall", tradeoffs.precision_recall(threshold.precision_recall(found, decisions), second)),
+        ("ROC curve", tradeoffs.roc(roc, threshold.on_roc(cells))),
+        (
+            "Precision and recall",
+            tradeoffs.precision_recall(precision_recall, threshold.on_precision_recall(cells), share),
+        ),
     ):
         st.markdown(f"**{title}**")
         st.altair_chart(chart, width="stretch", key=title, alt=f"{title}; the dot is the chosen threshold")

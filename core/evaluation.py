@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import calibration, slices, threshold
+from core.metrics import Outcome
 from core.predictions import Predictions
 from core.runs import Record
 from core.slices import Slices
@@ -69,6 +70,11 @@ class Evaluation:
     def right(self) -> npt.NDArray[np.bool_]:
         """(n,) whether the decided label is the true one."""
         return np.asarray(self.decisions == self.found.label)
+
+    @cached_property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """(k, k) counts, the confusion matrix: true labels in rows, decided ones in columns."""
+        return Outcome(self.found.label, self.decisions, None, len(self.labels)).cells
 
     @cached_property
     def scores(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Predictions:
 def load(path: Path) -> Predictions:
     """Read a predictions file. Raises RunError when it is missing, damaged or of another shape."""
     try:
-        table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA)
+        table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA).combine_chunks()  # else to take a row copies all
         if any(column.null_count for column in table.columns):
             raise ValueError("cells are empty")
         return Predictions(

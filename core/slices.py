@@ -5,7 +5,7 @@ leaks), and from what training wrote beside the predictions: contradicting label
 Of each grouping a number an example is kept: hundreds of slices of a million examples fit, and are counted at once.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,30 +49,29 @@ class Grouping:
 class Slices(Mapping[str, npt.NDArray[np.bool_]]):
     """By name, whether each example is in it (n,). A slice of all examples, or of none, is left out: it has no rest."""
 
-    def __init__(self, groupings: Iterable[Grouping]) -> None:
-        self._groups: dict[str, tuple[Grouping, int]] = {}
-        self._counts: dict[str, int] = {}
-        for grouping in groupings:
-            for place, (name, n) in enumerate(zip(grouping.names, grouping.count().tolist(), strict=True)):
-                if 0 < n < len(grouping.places):
-                    self._groups[name], self._counts[name] = (grouping, place), n
+    def __init__(self, groupings: Sequence[Grouping]) -> None:
+        self._groupings = groupings
+        self._places = {
+            name: (number, place)
+            for number, grouping in enumerate(groupings)
+            for place, (name, n) in enumerate(zip(grouping.names, grouping.count(), strict=True))
+            if 0 < n < len(grouping.places)
+        }
 
     def __getitem__(self, name: str) -> npt.NDArray[np.bool_]:
-        grouping, place = self._groups[name]
-        return np.asarray(grouping.places == place)
+        number, place = self._places[name]
+        return np.asarray(self._groupings[number].places == place)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._groups)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._groups)
+        return len(self._places)
 
     def counts(self, rows: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.int64]:
         """(slices,) how many examples are in each; with `rows` (n,) how many of those."""
-        if rows is None:
-            return np.array([*self._counts.values()], dtype=np.int64)
-        found = {id(grouping): grouping.count(rows) for grouping, _ in self._groups.values()}
-        return np.array([found[id(grouping)][place] for grouping, place in self._groups.values()], dtype=np.int64)
+        found = [grouping.count(rows) for grouping in self._groupings]
+        return np.array([found[number][place] for number, place in self._places.values()], dtype=np.int64)
 
 
 def of(found: Predictions, leaked: Collection[str], columns: pd.DataFrame | None) -> Slices:

@@ -22,6 +22,7 @@ from core import (
     texts,
     threshold,
     verdict,
+    views,
     watch,
 )
 from core.confidence import Confidence
@@ -214,6 +215,20 @@ def scores_at(name: str, split: str, at: float) -> dict[str, Any]:
         published: dict[str, Any] = record.metrics["splits"][split]
         return published
     return load_evaluation(name, split, at).scores
+
+
+@st.cache_data(max_entries=16, show_spinner="Comparing confidence with accuracy")
+def load_reliabilities(name: str, split: str) -> list[tuple[pd.DataFrame, float]]:
+    """A split's `views.reliabilities`, which no threshold moves."""
+    found = load_split(name, split)
+    return views.reliabilities(found.found, found.temperature)
+
+
+@st.cache_data(max_entries=16, show_spinner="Trying every threshold")
+def load_curves(name: str, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The points of a split's ROC curve, and of precision by recall: those of all thresholds."""
+    found = load_split(name, split).found
+    return threshold.roc(found), threshold.precision_recall(found)
 
 
 def offer(make: Callable[[], pd.DataFrame], name: str) -> None:

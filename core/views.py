@@ -9,9 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from core import calibration
 from core import recipe as recipes
 from core.errors import VerdictError
 from core.metrics import BINS, METRICS, Outcome
+from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
 from core.wording import as_cell, figure, interval, percent
@@ -179,6 +181,12 @@ def reliability(outcome: Outcome) -> pd.DataFrame:
     return frame.assign(
         low=frame.index / BINS, high=(frame.index + 1) / BINS, accuracy_low=low, accuracy_high=high
     ).reset_index(drop=True)
+
+
+def reliabilities(found: Predictions, temperature: float) -> list[tuple[pd.DataFrame, float]]:
+    """`reliability` and the expected calibration error, before the logits are divided by the temperature and after."""
+    outcomes = (Outcome.of_logits(each.logits, each.label) for each in (found, calibration.at(found, temperature)))
+    return [(reliability(each), calibration.error_of(each)) for each in outcomes]
 
 
 def comparison(verdict: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub")) -> pd.DataFrame:

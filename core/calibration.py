@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from core.errors import RunError
-from core.metrics import BLOCK, Outcome, expected_calibration_error
-from core.predictions import Predictions
+from core.metrics import calibration_error
+from core.predictions import BLOCK, Predictions
 from core.runs import Record
 
 HOTTEST = 100.0
@@ -64,16 +64,10 @@ def confidence(found: Predictions, temperature: float, decisions: npt.NDArray[np
 
 def at(found: Predictions, temperature: float) -> Predictions:
     """The predictions with calibrated logits."""
-    return replace(found, logits=found.logits / temperature)
+    return found if temperature == 1 else replace(found, logits=found.logits / temperature)
 
 
 def error(found: Predictions, temperature: float = 1.0) -> float:
     """The expected calibration error at a temperature; at 1 it is the model's own."""
-    return error_of(Outcome.of_logits(at(found, temperature).logits, found.label))
-
-
-def error_of(outcome: Outcome) -> float:
-    """The expected calibration error of an outcome with probabilities."""
-    value = expected_calibration_error(outcome)
-    assert value is not None
-    return value
+    calibrated = at(found, temperature)
+    return calibration_error(calibrated.confidence, calibrated.decisions == calibrated.label)

@@ -22,8 +22,6 @@ BINS: Final = 15
 SEED: Final = 20_240_229
 MANY: Final = 50_000
 """Of more examples, decisions are resampled by drawing counts, not rows."""
-BLOCK: Final = 65_536
-"""Rows whose probabilities are computed at a time, so that what lies in between takes little memory."""
 WITHOUT_LEAKS: Final = "test_without_leaks"
 """Key in metrics.json of the test split's figures without the texts that stand in training or validation, too."""
 
@@ -45,12 +43,8 @@ class Outcome:
     @classmethod
     def of_logits(cls, logits: npt.ArrayLike, labels: npt.ArrayLike) -> "Outcome":
         """From (n, k) logits and (n,) labels."""
-        scores = np.asarray(logits)
-        logs = np.empty(scores.shape)
-        for start in range(0, len(scores), BLOCK):
-            rows = slice(start, start + BLOCK)
-            logs[rows] = log_softmax(scores[rows].astype(np.float64), axis=1)
-        return cls(np.asarray(labels, dtype=np.int64), scores.argmax(1), logs, scores.shape[1])
+        scores = np.asarray(logits, dtype=np.float64)
+        return cls(np.asarray(labels, dtype=np.int64), scores.argmax(1), log_softmax(scores, axis=1), scores.shape[1])
 
     @cached_property
     def cells(self) -> npt.NDArray[np.int64]:
@@ -75,11 +69,6 @@ class Outcome:
         """(n,) log-probabilities of the true labels; None where only decisions are known."""
         logs = self.log_probabilities
         return None if logs is None else logs[np.arange(len(logs)), self.labels]
-
-    @cached_property
-    def confidence(self) -> npt.NDArray[np.float64] | None:
-        """(n,) probability of each example's likeliest label; None where only decisions are known."""
-        return None if self.log_probabilities is None else np.exp(self.log_probabilities.max(axis=1))
 
     def averaged(self, row: int, weighted: bool) -> float:
         """A row of `per_class` averaged over labels, evenly (macro) or by support (weighted)."""
@@ -324,10 +313,15 @@ def expected_calibration_error(outcome: Outcome) -> float | None:
 
     C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
-    if outcome.confidence is None:
+    if outcome.log_probabilities is None:
         return None
-    gap = (outcome.labels == outcome.decisions) - outcome.confidence
-    bins = np.minimum((outcome.confidence * BINS).astype(int), BINS - 1)
+    return calibration_error(np.exp(outcome.log_probabilities.max(axis=1)), outcome.labels == outcome.decisions)
+
+
+def calibration_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
+    """The same from (n,) confidences and (n,) whether the decision is right."""
+    gap = right - confidence
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return float(np.abs(np.bincount(bins, gap, BINS)).sum() / len(gap))
 
 

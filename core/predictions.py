@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from core.errors import RunError
+
+BLOCK: Final = 16_384
+"""Rows whose probabilities are computed at a time: for a million at once, what lies in between is large."""
 
 SCHEMA = pa.schema(
     [
@@ -59,6 +63,15 @@ class Predictions:
     def decisions(self) -> npt.NDArray[np.int64]:
         """(n,) index of the largest logit; the first of equals."""
         return np.asarray(self.logits.argmax(axis=1))
+
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.float64]:
+        """(n,) probability of each decision: the exponential of its log-softmax."""
+        sure = np.empty(len(self))
+        for start in range(0, len(self), BLOCK):
+            logits = self.logits[start : start + BLOCK].astype(np.float64)
+            sure[start : start + BLOCK] = -np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1))
+        return np.exp(sure)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Predictions":
         """Some of the rows: their numbers, or (n,) whether each is meant."""

@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from core import calibration
 from core import recipe as recipes
 from core.errors import VerdictError
-from core.metrics import BINS, METRICS, Outcome
+from core.metrics import BINS, METRICS
 from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
@@ -168,14 +168,14 @@ def class_scores(split: Mapping[str, Any]) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def reliability(outcome: Outcome) -> pd.DataFrame:
+def reliability(found: Predictions) -> pd.DataFrame:
     """A row a bin of confidence with examples in it, as the expected calibration error has them.
 
-    `outcome` has probabilities. Columns: low and high (the bin's ends), confidence (their mean), accuracy with its 95%
-    interval (Wilson's) in accuracy_low and accuracy_high, count.
+    Columns: low and high (the bin's ends), confidence (their mean), accuracy with its 95% interval (Wilson's) in
+    accuracy_low and accuracy_high, count.
     """
-    each = pd.DataFrame({"confidence": outcome.confidence, "right": outcome.labels == outcome.decisions})
-    bins = each.groupby(np.minimum((each["confidence"] * BINS).astype(int), BINS - 1))
+    each = pd.DataFrame({"confidence": found.confidence, "right": found.label == found.decisions})
+    bins = each.groupby(np.minimum((found.confidence * BINS).astype(int), BINS - 1))
     frame = bins.agg(confidence=("confidence", "mean"), accuracy=("right", "mean"), count=("right", "size"))
     low, high = proportion_confint(bins["right"].sum(), frame["count"], alpha=0.05, method="wilson")
     return frame.assign(
@@ -185,8 +185,7 @@ def reliability(outcome: Outcome) -> pd.DataFrame:
 
 def reliabilities(found: Predictions, temperature: float) -> list[tuple[pd.DataFrame, float]]:
     """`reliability` and the expected calibration error, before the logits are divided by the temperature and after."""
-    outcomes = (Outcome.of_logits(each.logits, each.label) for each in (found, calibration.at(found, temperature)))
-    return [(reliability(each), calibration.error_of(each)) for each in outcomes]
+    return [(reliability(each), calibration.error(each)) for each in (found, calibration.at(found, temperature))]
 
 
 def comparison(verdict: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub")) -> pd.DataFrame:

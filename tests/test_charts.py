@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from core import charts, theme, views
-from core.metrics import Outcome
 from core.predictions import Predictions
 from core.runs import Run
 
@@ -65,7 +64,7 @@ def test_a_reliability_diagram_says_its_error_and_shows_every_bin() -> None:
     logits = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
     names, n = np.array(["x"] * 500), len(logits)
     found = Predictions(names, names, logits.argmax(1), 3 * logits, np.ones(n, int), np.zeros(n, bool))
-    bins = views.reliability(Outcome.of_logits(found.logits, found.label))
+    bins = views.reliability(found)
     spec = charts.reliability(bins, 0.0123).to_dict(validate=True)
     diagram, strip = spec["vconcat"]
     assert diagram["title"]["text"] == "Expected calibration error 0.0123"

@@ -85,7 +85,7 @@ def test_a_run_without_epochs_has_no_picture_of_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("found", [predictions(2, n=1), predictions(2, sureness=100)])
 def test_one_example_or_one_sure_model_makes_a_diagram(found: Predictions) -> None:
-    chart = charts.reliability(views.reliability(Outcome.of_logits(found.logits, found.label)), 0.0)
+    chart = charts.reliability(views.reliability(found), 0.0)
     assert len(charts.to_png(chart)) > 5_000
 
 
@@ -103,7 +103,7 @@ def test_names_of_labels_are_drawn_and_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("k", [2, 8])
 def test_the_bins_make_up_the_expected_calibration_error(k: int) -> None:
     found = predictions(k, sureness=2)
-    bins = views.reliability(Outcome.of_logits(found.logits, found.label))
+    bins = views.reliability(found)
     stated = metrics.values(Outcome.of_logits(found.logits, found.label))["expected_calibration_error"]
     gaps = (bins["confidence"] - bins["accuracy"]).abs() * bins["count"]
     assert gaps.sum() / bins["count"].sum() == pytest.approx(stated)

@@ -47,6 +47,22 @@ def test_probabilities_are_the_softmax_in_double_precision() -> None:
     np.testing.assert_array_equal(found.decisions, expected.argmax(1))
 
 
+def test_strings_that_were_read_lie_in_arrow(tmp_path: Path) -> None:
+    some(100).save(tmp_path / "x.parquet")
+    again = predictions.load(tmp_path / "x.parquet")
+    assert again.text_sha256.nbytes <= 100 * 64 + 101 * 8
+    assert (again.id[3], again.id[[5, 2]].tolist()) == ("é3", ["é5", "é2"])
+
+
+@pytest.mark.parametrize("n", [1, 7, 16])
+def test_confidence_is_the_decisions_probability_whatever_is_computed_at_a_time(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictions, "BLOCK", 7)
+    found = some(n, 8)
+    np.testing.assert_allclose(found.confidence, found.probabilities.max(axis=1), rtol=1e-12)
+
+
 def test_of_equal_logits_the_first_is_decided() -> None:
     one = some(2)
     tied = Predictions(one.id, one.text_sha256, one.label, np.zeros((2, 3), np.float32), one.n_tokens, one.truncated)

@@ -67,6 +67,13 @@ def test_a_column_of_many_values_has_slices_for_the_commonest() -> None:
     assert {f"title: t{n}" for n in range(10)} <= set(titles)
 
 
+def test_a_slice_that_is_not_there_is_none() -> None:
+    found = slices.of(FOUND, [], None)
+    assert "genre: poetry" not in found
+    with pytest.raises(KeyError):
+        found["genre: poetry"]
+
+
 def test_figures_are_those_of_counting() -> None:
     right = evaluation(FOUND).right
     groups = slices.of(FOUND, ["e1"], COLUMNS)

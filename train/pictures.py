@@ -6,7 +6,6 @@ from typing import Any
 from core import charts, confusion, curve_charts, curves, matrix, views
 from core.charts import to_png
 from core.files import write_atomically
-from core.metrics import Outcome
 from core.runs import Run
 
 
@@ -39,8 +38,7 @@ def _evaluation(run: Run, metrics: dict[str, Any]) -> dict[str, bytes]:
     """How the model does on the test split."""
     test, labels = metrics["splits"]["test"], metrics["labels"]
     cells = confusion.written(views.confusion(test, labels), "Counts")
-    found = run.record.predictions("test")
-    bins = views.reliability(Outcome.of_logits(found.logits, found.label))
+    bins = views.reliability(run.record.predictions("test"))
     return {
         "confusion": to_png(matrix.chart(cells, clickable=False), width=max(280, 60 * len(labels))),
         "per_class": to_png(charts.class_bars(views.class_scores(test))),

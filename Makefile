@@ -33,6 +33,7 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.stream
+	$(BIN)/python -m bench.million
 	@echo 'These take a data set of yours: python -m bench.generalise imdb.parquet; python -m bench.memory mrpc.parquet'
 	@echo 'These take a run of yours: python -m bench.trust RUN; python -m bench.warm RUN; python -m bench.confidence RUN'
 

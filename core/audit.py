@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from core.data import Splits, fingerprint, hashes, normalised
@@ -86,7 +85,7 @@ def measured(record: Record) -> dict[str, Predictions]:
     """
     found = {name: record.predictions(name) for name in ("validation", "test")}
     leaked = record.data["audit"].get("leaked", {}).get("test", [])
-    kept = ~np.isin(found["test"].id, leaked)
+    kept = ~pd.Index(found["test"].id).isin(leaked)
     if kept.any() and not kept.all():
         found[WITHOUT_LEAKS] = found["test"].take(kept)
     return found

@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from core.errors import RunError
-from core.metrics import Outcome, expected_calibration_error
-from core.predictions import Predictions
+from core.metrics import calibration_error
+from core.predictions import BLOCK, Predictions
 from core.runs import Record
 
 HOTTEST = 100.0
@@ -52,13 +52,22 @@ def probabilities(logits: npt.ArrayLike, temperature: float) -> npt.NDArray[np.f
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
 
 
+def confidence(found: Predictions, temperature: float, decisions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """(n,) calibrated probability of each decided label (n,)."""
+    sure = np.empty(len(found))
+    for start in range(0, len(found), BLOCK):
+        rows = slice(start, start + BLOCK)
+        likely = probabilities(found.logits[rows], temperature)
+        sure[rows] = likely[np.arange(len(likely)), decisions[rows]]
+    return sure
+
+
 def at(found: Predictions, temperature: float) -> Predictions:
     """The predictions with calibrated logits."""
-    return replace(found, logits=found.logits / temperature)
+    return found if temperature == 1 else replace(found, logits=found.logits / temperature)
 
 
 def error(found: Predictions, temperature: float = 1.0) -> float:
     """The expected calibration error at a temperature; at 1 it is the model's own."""
-    value = expected_calibration_error(Outcome.of_logits(at(found, temperature).logits, found.label))
-    assert value is not None  # there are logits
-    return value
+    calibrated = at(found, temperature)
+    return calibration_error(calibrated.confidence, calibrated.decisions == calibrated.label)

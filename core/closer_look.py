@@ -6,9 +6,10 @@ Only the tab that is open is computed; its name is in the URL.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from core import address, calibration, charts, dots, selective, slices, threshold, tradeoffs, ui, views
+from core import address, charts, dots, selective, slices, threshold, tradeoffs, ui, views
 from core.evaluation import Evaluation
 from core.metrics import METRICS
 from core.mistakes import LOOK, PAGE, listed
@@ -25,7 +26,7 @@ def look(evaluation: Evaluation, scores: Mapping[str, Any], name: str) -> None:
         "Examples": lambda: listed(evaluation, name),
         "By label": lambda: by_label(scores),
         "Slices": lambda: by_slice(evaluation),
-        "Confidence": lambda: confidence(evaluation),
+        "Confidence": lambda: confidence(evaluation, name),
         "Coverage": lambda: coverage(evaluation),
     }
     if threshold.can_be_drawn(evaluation.found):
@@ -52,7 +53,7 @@ def by_label(scores: Mapping[str, Any]) -> None:
         alt=f"Bars of each label's {metric}; the table has the figures",
     )
     st.dataframe(views.per_class(scores), hide_index=True, width="stretch", height="content")
-    ui.offer(views.class_table(scores), "labels")
+    ui.offer(lambda: views.class_table(scores), "labels")
 
 
 def by_slice(evaluation: Evaluation) -> None:
@@ -76,32 +77,34 @@ def by_slice(evaluation: Evaluation) -> None:
     if len(found) > dots.SHOWN:
         st.caption(f"The {dots.SHOWN} worst of {len(found):,} slices are drawn; the table has all.")
     st.dataframe(slices.shown(found), hide_index=True, width="stretch")
-    ui.offer(found, f"slices-{evaluation.split}")
+    ui.offer(lambda: found, f"slices-{evaluation.split.name}")
 
 
-def confidence(evaluation: Evaluation) -> None:
+def confidence(evaluation: Evaluation, name: str) -> None:
     """Whether confidence means what it says, before and after calibration."""
-    temperature = evaluation.temperature
-    before, after = evaluation.found, calibration.at(evaluation.found, temperature)
-    errors = [calibration.error(found) for found in (before, after)]
+    temperature = evaluation.split.temperature
+    sides = ui.load_reliabilities(name, evaluation.split.name)
+    (_, before), (_, after) = sides
     st.markdown(
-        f"The mean gap between confidence and accuracy is **{figure(errors[0])}** as the model answers, and "
-        f"**{figure(errors[1])}** after calibration, which is what the pages show.",
+        f"The mean gap between confidence and accuracy is **{figure(before)}** as the model answers, and "
+        f"**{figure(after)}** after calibration, which is what the pages show.",
         help="The expected calibration error, in 15 bins of equal width. Calibration divides the logits by a "
         f"temperature that was fitted on validation, {figure(temperature)}.",
     )
-    sides = zip(("Before calibration", "After calibration"), (before, after), errors, st.columns(2), strict=True)
-    for title, found, error, column in sides:
-        bins = views.reliability(found)
+    for title, side, column in zip(("Before calibration", "After calibration"), sides, st.columns(2), strict=True):
         with column:
-            st.markdown(f"**{title}**")
-            st.altair_chart(
-                charts.reliability(bins, error, width=NARROW),
-                width="content",
-                key=title,
-                alt=f"Reliability diagram, {title.lower()}: accuracy against confidence, and the number of examples",
-            )
-            ui.offer(bins, title.lower().replace(" ", "-"))
+            _reliability(title, *side)
+
+
+def _reliability(title: str, bins: pd.DataFrame, error: float) -> None:
+    st.markdown(f"**{title}**")
+    st.altair_chart(
+        charts.reliability(bins, error, width=NARROW),
+        width="content",
+        key=title,
+        alt=f"Reliability diagram, {title.lower()}: accuracy against confidence, and the number of examples",
+    )
+    ui.offer(lambda: bins, title.lower().replace(" ", "-"))
 
 
 def coverage(evaluation: Evaluation) -> None:
@@ -119,19 +122,22 @@ def coverage(evaluation: Evaluation) -> None:
         f"{figure(found.by_chance)} if confidence said nothing, and {figure(found.at_best)} if every mistake were less "
         "sure than every right answer."
     )
-    ui.offer(found.points, "coverage")
+    ui.offer(lambda: found.points, "coverage")
 
 
 def at_threshold(evaluation: Evaluation, name: str) -> None:
     """What every threshold would give, and which one is best on validation."""
-    validation = evaluation.found if evaluation.split == "validation" else ui.load_predictions(name, "validation")
+    validation = ui.load_split(name, "validation").found
     if threshold.can_be_drawn(validation):
         _best(validation, evaluation)
-    found, decisions = evaluation.found, evaluation.decisions
-    second = float((found.label == 1).mean())
+    cells, (roc, precision_recall) = evaluation.cells, ui.load_curves(name, evaluation.split.name)
+    share = float(cells[1].sum() / cells.sum())
     for title, chart in (
-        ("ROC curve", tradeoffs.roc(threshold.roc(found, decisions))),
-        ("Precision and recall", tradeoffs.precision_recall(threshold.precision_recall(found, decisions), second)),
+        ("ROC curve", tradeoffs.roc(roc, threshold.on_roc(cells))),
+        (
+            "Precision and recall",
+            tradeoffs.precision_recall(precision_recall, threshold.on_precision_recall(cells), share),
+        ),
     ):
         st.markdown(f"**{title}**")
         st.altair_chart(chart, width="stretch", key=title, alt=f"{title}; the dot is the chosen threshold")
@@ -143,7 +149,7 @@ def at_threshold(evaluation: Evaluation, name: str) -> None:
 
 def _best(validation: Predictions, evaluation: Evaluation) -> None:
     """The best thresholds, each with a button: chosen on validation, whichever split is looked at."""
-    for best in threshold.best(validation, evaluation.temperature):
+    for best in threshold.best(validation, evaluation.split.temperature):
         title = METRICS[best.metric].title
         left, right = st.columns([3, 1], vertical_alignment="center")
         left.markdown(

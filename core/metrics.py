@@ -1,11 +1,12 @@
 """Logits and labels -> metrics with 95% intervals.
 
 A metric is one function below, marked `@metric`: it then appears in metrics.json, on the card and on the pages.
-Values come from scikit-learn; accuracy's interval from statsmodels (Wilson's), the others from a percentile bootstrap
-(B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). Bounds that do not exist are None.
+What follows from decisions is computed from their confusion matrix; areas come from scikit-learn. Accuracy's interval
+is Wilson's (statsmodels), the others are those of a percentile bootstrap (B. Efron and R. Tibshirani, An Introduction
+to the Bootstrap, 1993, chapter 13). Bounds that do not exist are None.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -13,12 +14,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
 RESAMPLES: Final = 1000
 BINS: Final = 15
 SEED: Final = 20_240_229
+MANY: Final = 50_000
+"""Of more examples, decisions are resampled by drawing counts, not rows."""
 WITHOUT_LEAKS: Final = "test_without_leaks"
 """Key in metrics.json of the test split's figures without the texts that stand in training or validation, too."""
 
@@ -44,14 +47,28 @@ class Outcome:
         return cls(np.asarray(labels, dtype=np.int64), scores.argmax(1), log_softmax(scores, axis=1), scores.shape[1])
 
     @cached_property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """(k, k) counts, the confusion matrix: true labels in rows, decided ones in columns."""
+        k = self.n_labels
+        return np.bincount(self.codes, minlength=k * k).reshape(k, k)
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.int64]:
+        """(n,) place of each example's cell, counted row by row."""
+        return np.asarray(self.labels * self.n_labels + self.decisions)
+
+    @cached_property
     def per_class(self) -> npt.NDArray[np.float64]:
         """(4, k): precision, recall, F1 and support of each label; 0 where a ratio has no denominator."""
-        return np.asarray(
-            precision_recall_fscore_support(
-                self.labels, self.decisions, labels=range(self.n_labels), average=None, zero_division=0
-            ),
-            dtype=np.float64,
-        )
+        hits, true, decided = self.cells.diagonal(), self.cells.sum(axis=1), self.cells.sum(axis=0)
+        shares = [hits / np.maximum(decided, 1), hits / np.maximum(true, 1), 2 * hits / np.maximum(true + decided, 1)]
+        return np.array([*shares, true])
+
+    @cached_property
+    def true_logs(self) -> npt.NDArray[np.float64] | None:
+        """(n,) log-probabilities of the true labels; None where only decisions are known."""
+        logs = self.log_probabilities
+        return None if logs is None else logs[np.arange(len(logs)), self.labels]
 
     def averaged(self, row: int, weighted: bool) -> float:
         """A row of `per_class` averaged over labels, evenly (macro) or by support (weighted)."""
@@ -77,31 +94,86 @@ class Outcome:
 
     def resample(self, rows: npt.NDArray[np.int64]) -> "Resample":
         """The outcome of some rows, repetitions allowed."""
-        logs = None if self.log_probabilities is None else self.log_probabilities[rows]
-        return Resample(self.labels[rows], self.decisions[rows], logs, self.n_labels, self, rows)
+        return Resample(self, rows)
+
+    def resamples(self, times: int) -> Iterator["Outcome"]:
+        """As many examples drawn with repetition, so many `times`; the same ones whenever it is asked.
+
+        Of decisions alone only the counts matter, and these can be drawn themselves: they are multinomial. With more
+        than MANY examples that is done, as drawing rows would take half a minute for a million.
+        """
+        rng, n = np.random.default_rng(SEED), len(self.labels)
+        if self.log_probabilities is None and n > MANY:
+            for counts in rng.multinomial(n, self.cells.ravel() / n, times):
+                yield Counts(counts.reshape(self.cells.shape))
+        else:
+            for _ in range(times):
+                yield self.resample(rng.integers(0, n, n))
 
 
-@dataclass(frozen=True)
+class Counts(Outcome):
+    """Decisions of which the confusion matrix (k, k) alone is known: in what order they came is of no matter."""
+
+    def __init__(self, cells: npt.NDArray[np.int64]) -> None:
+        vars(self).update(cells=cells, n_labels=len(cells), log_probabilities=None)  # frozen, and so not by assignment
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.int64]:
+        """(n,) in ascending order."""
+        return np.repeat(np.arange(self.cells.size), self.cells.ravel())
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(n,) true labels."""
+        return np.asarray(self.codes // self.n_labels)
+
+    @cached_property
+    def decisions(self) -> npt.NDArray[np.int64]:
+        """(n,) decided labels."""
+        return np.asarray(self.codes % self.n_labels)
+
+
 class Resample(Outcome):
-    """Rows of an outcome, drawn with repetition: the same figures without what makes scikit-learn take milliseconds."""
+    """Rows of an outcome, drawn with repetition; only what a figure asks for is taken of them."""
+
+    def __init__(self, source: Outcome, rows: npt.NDArray[np.int64]) -> None:
+        vars(self).update(source=source, rows=rows, n_labels=source.n_labels)
 
     source: Outcome
     rows: npt.NDArray[np.int64]
     """of `source`"""
 
     @cached_property
-    def per_class(self) -> npt.NDArray[np.float64]:
-        """As an outcome's, from the confusion matrix."""
-        k = self.n_labels
-        cells = np.bincount(self.labels * k + self.decisions, minlength=k * k).reshape(k, k)
-        hits, true, decided = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
-        shares = [hits / np.maximum(decided, 1), hits / np.maximum(true, 1), 2 * hits / np.maximum(true + decided, 1)]
-        return np.array([*shares, true])
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(n,) true labels."""
+        return self.source.labels[self.rows]
+
+    @cached_property
+    def decisions(self) -> npt.NDArray[np.int64]:
+        """(n,) decided labels."""
+        return self.source.decisions[self.rows]
+
+    @cached_property
+    def log_probabilities(self) -> npt.NDArray[np.float64] | None:
+        """(n, k), if the source has them."""
+        logs = self.source.log_probabilities
+        return None if logs is None else logs[self.rows]
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.int64]:
+        """(n,) place of each example's cell."""
+        return self.source.codes[self.rows]
+
+    @cached_property
+    def true_logs(self) -> npt.NDArray[np.float64] | None:
+        """(n,) log-probabilities of the true labels, if the source has them."""
+        logs = self.source.true_logs
+        return None if logs is None else logs[self.rows]
 
     @cached_property
     def area(self) -> float | None:
         """As an outcome's, from the ranking that all resamples share."""
-        if self.log_probabilities is None:
+        if self.source.log_probabilities is None:
             return None
         counts = np.bincount(self.rows, minlength=len(self.source.labels))
         areas = [ranking.area(counts) for ranking in self.source.rankings]
@@ -164,7 +236,7 @@ def metric(
 @metric("Accuracy", resampled=False)
 def accuracy(outcome: Outcome) -> float:
     """Share of the examples whose label is decided right."""
-    return float((outcome.labels == outcome.decisions).mean())
+    return float(outcome.cells.trace() / outcome.cells.sum())
 
 
 @metric("F1 (macro)")
@@ -230,8 +302,7 @@ def roc_auc_ovr_macro(outcome: Outcome) -> float | None:
 @metric("Loss", higher_is_better=False)
 def loss(outcome: Outcome) -> float | None:
     """Mean cross-entropy in nats: how surprised the model is by the true labels."""
-    logs = outcome.log_probabilities
-    return None if logs is None else float(-logs[np.arange(len(logs)), outcome.labels].mean())
+    return None if outcome.true_logs is None else float(-outcome.true_logs.mean())
 
 
 @metric("Expected calibration error", higher_is_better=False, resampled=False)
@@ -244,8 +315,12 @@ def expected_calibration_error(outcome: Outcome) -> float | None:
     """
     if outcome.log_probabilities is None:
         return None
-    confidence = np.exp(outcome.log_probabilities.max(axis=1))
-    gap = (outcome.labels == outcome.decisions) - confidence
+    return calibration_error(np.exp(outcome.log_probabilities.max(axis=1)), outcome.labels == outcome.decisions)
+
+
+def calibration_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
+    """The same from (n,) confidences and (n,) whether the decision is right."""
+    gap = right - confidence
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return float(np.abs(np.bincount(bins, gap, BINS)).sum() / len(gap))
 
@@ -277,13 +352,8 @@ def summary(outcome: Outcome, names: Sequence[str], resamples: int | None = None
         "n": len(outcome.labels),
         **{name: _entry(value, *bounds.get(name, (None, None))) for name, value in found.items()},
         "per_class": per_class,
-        "confusion": confusion(outcome).tolist(),
+        "confusion": outcome.cells.tolist(),
     }
-
-
-def confusion(outcome: Outcome) -> npt.NDArray[np.int64]:
-    """(k, k) counts: true labels in rows, decided ones in columns."""
-    return np.asarray(confusion_matrix(outcome.labels, outcome.decisions, labels=range(outcome.n_labels)))
 
 
 def _entry(value: float, low: float | None, high: float | None) -> dict[str, float | None]:
@@ -291,19 +361,16 @@ def _entry(value: float, low: float | None, high: float | None) -> dict[str, flo
 
 
 def _wilson(outcome: Outcome) -> Interval:
-    right = int((outcome.labels == outcome.decisions).sum())
-    low, high = proportion_confint(right, len(outcome.labels), alpha=0.05, method="wilson")
+    right, n = int(outcome.cells.trace()), int(outcome.cells.sum())
+    low, high = proportion_confint(right, n, alpha=0.05, method="wilson")
     return float(low), float(high)
 
 
 def _bootstrap(outcome: Outcome, names: Sequence[str], resamples: int) -> dict[str, Interval]:
     """Percentile intervals of several metrics from the same resamples; one example alone has none."""
-    n = len(outcome.labels)
-    if n < 2:
+    if len(outcome.labels) < 2:
         return {}
-    rng = np.random.default_rng(SEED)
-    drawn = (outcome.resample(rng.integers(0, n, n)) for _ in range(resamples))
-    draws = [[METRICS[name].compute(resample) for name in names] for resample in drawn]
+    draws = [[METRICS[name].compute(resample) for name in names] for resample in outcome.resamples(resamples)]
     return {name: percentiles(draw) for name, draw in zip(names, zip(*draws, strict=True), strict=False)}
 
 

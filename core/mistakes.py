@@ -35,7 +35,7 @@ def cards(record: Record, split: str, scores: Mapping[str, Any], at: float) -> N
         st.caption(leaks)
     with st.expander("All metrics, with intervals"):
         st.dataframe(views.scores_shown(table), hide_index=True, width="stretch", height="content")
-        ui.offer(table, f"scores-{split}")
+        ui.offer(lambda: table, f"scores-{split}")
 
 
 def confusions(labels: tuple[str, ...], scores: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ def confusions(labels: tuple[str, ...], scores: dict[str, Any]) -> None:
         on_select=_take_click,
         alt="Confusion matrix: click a cell, or the name of a row or a column, to list its examples",
     )
-    ui.offer(cells, "confusion")
+    ui.offer(lambda: cells, "confusion")
 
 
 def listed(evaluation: Evaluation, name: str) -> None:
@@ -78,13 +78,13 @@ def listed(evaluation: Evaluation, name: str) -> None:
     st.caption(choice.words(len(chosen)))
     if not len(chosen):
         return
-    texts = ui.load_texts(name, evaluation.split)
+    texts = ui.load_texts(name, evaluation.split.name)
     above, pages = st.container(), examples.pages(len(chosen))
     number = address.page(pages, *PAGE) if pages > 1 else 1
     with above:
         for row in views.records(examples.table(evaluation, examples.page(chosen, number), texts)):
             _example(row)
-    ui.offer(examples.table(evaluation, chosen, texts), f"examples-{evaluation.split}")
+    ui.offer(lambda: examples.table(evaluation, chosen, texts), f"examples-{evaluation.split.name}")
 
 
 def _choice(evaluation: Evaluation) -> Choice:

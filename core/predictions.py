@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from core.errors import RunError
+
+BLOCK: Final = 16_384
+"""Rows whose probabilities are computed at a time: for a million at once, what lies in between is large."""
 
 SCHEMA = pa.schema(
     [
@@ -25,13 +30,17 @@ SCHEMA = pa.schema(
 )
 
 
+Strings = pd.api.extensions.ExtensionArray
+"""(n,) strings as Arrow has them, of pandas' dtype `str`: NumPy's would take four bytes a sign."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """n examples, k labels; the rows are in the split's order."""
 
-    id: npt.NDArray[np.str_]
+    id: Strings
     """(n,) names of the examples"""
-    text_sha256: npt.NDArray[np.str_]
+    text_sha256: Strings
     """(n,) hashes of their texts"""
     label: npt.NDArray[np.int64]
     """(n,) true labels"""
@@ -55,23 +64,36 @@ class Predictions:
         """(n,) index of the largest logit; the first of equals."""
         return np.asarray(self.logits.argmax(axis=1))
 
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.float64]:
+        """(n,) probability of each decision: the exponential of its log-softmax."""
+        sure = np.empty(len(self))
+        for start in range(0, len(self), BLOCK):
+            logits = self.logits[start : start + BLOCK].astype(np.float64)
+            sure[start : start + BLOCK] = -np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1))
+        return np.exp(sure)
+
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Predictions":
         """Some of the rows: their numbers, or (n,) whether each is meant."""
         return Predictions(**{name: getattr(self, name)[rows] for name in SCHEMA.names})
 
     def save(self, path: Path) -> None:
         """Write `predictions/<split>.parquet`."""
-        columns = {name: getattr(self, name) for name in SCHEMA.names} | {"logits": list(self.logits)}
+        n, k = self.logits.shape
+        rows = pa.ListArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), self.logits.ravel())
+        columns = {name: getattr(self, name) for name in SCHEMA.names} | {"logits": rows}
         pq.write_table(pa.table(columns, SCHEMA), path, compression="zstd")
 
 
 def load(path: Path) -> Predictions:
     """Read a predictions file. Raises RunError when it is missing, damaged or of another shape."""
     try:
-        table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA)
+        table = pq.read_table(path).select(SCHEMA.names).cast(SCHEMA).combine_chunks()  # else to take a row copies all
+        if any(column.null_count for column in table.columns):
+            raise ValueError("cells are empty")
         return Predictions(
-            id=_strings(table, "id"),
-            text_sha256=_strings(table, "text_sha256"),
+            id=pd.array(table["id"], dtype="str"),
+            text_sha256=pd.array(table["text_sha256"], dtype="str"),
             label=table["label"].to_numpy().astype(np.int64),
             logits=_matrix(table["logits"].combine_chunks()),
             n_tokens=table["n_tokens"].to_numpy().astype(np.int64),
@@ -128,10 +150,6 @@ def _require_outputs(*sides: tuple[Predictions, Sequence[str]]) -> None:
 
 def _keys(found: Predictions) -> npt.NDArray[np.str_]:
     return np.array([f"{text} {name}" for text, name in zip(found.text_sha256, found.id, strict=True)])
-
-
-def _strings(table: pa.Table, column: str) -> npt.NDArray[np.str_]:
-    return np.array(table[column].to_pylist(), dtype=np.str_)
 
 
 def _matrix(rows: pa.ListArray) -> npt.NDArray[np.float32]:

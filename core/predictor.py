@@ -134,8 +134,8 @@ def predict_split(predictor: Predictor, frame: pd.DataFrame, progress: Progress 
     pairs = frame["text_pair"].tolist() if "text_pair" in frame else None
     output = predictor.predict(frame["text"].tolist(), pairs, progress)
     return Predictions(
-        id=frame["id"].to_numpy(dtype=np.str_),
-        text_sha256=np.array(hashes(frame), dtype=np.str_),
+        id=frame["id"].astype("str").array,
+        text_sha256=pd.array(hashes(frame), dtype="str"),
         label=frame["label"].to_numpy(dtype=np.int64),
         logits=output.logits,
         n_tokens=output.n_tokens,

@@ -34,7 +34,10 @@ class Selective:
 def measure(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> Selective:
     """From (n,) confidences and (n,) whether the answer is right. Of equal confidences none comes first."""
     n, wrong = len(right), 1.0 - right
-    risk = _risk(pd.Series(wrong).groupby(-confidence).transform("mean").to_numpy()[np.argsort(-confidence)])
+    order = np.argsort(-confidence)
+    starts = np.flatnonzero(np.diff(confidence[order], prepend=np.inf))  # of runs of equal confidences
+    sizes = np.diff(starts, append=n)
+    risk = _risk(np.repeat(np.add.reduceat(wrong[order], starts) / sizes, sizes))
     coverage = np.arange(1, n + 1) / n
     kept = np.unique(np.linspace(0, n - 1, min(n, POINTS)).round().astype(int))
     points = pd.DataFrame({"coverage": coverage[kept], "accuracy": 1 - risk[kept]})

@@ -2,9 +2,11 @@
 
 A slice is a name and which of the examples it has. Groups come from what every record holds (length, truncation,
 leaks), and from what training wrote beside the predictions: contradicting labels, and the columns the recipe names.
+Of each grouping a number an example is kept: hundreds of slices of a million examples fit, and are counted at once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -24,22 +26,64 @@ MOST: Final = 200
 NOTHING: Final = "(nothing)"
 """Name of a value that is empty."""
 
-Slices = Mapping[str, npt.NDArray[np.bool_]]
-"""By name, whether each example is in it (n,)."""
+
+@dataclass(frozen=True)
+class Grouping:
+    """Examples parted by one thing that is known of them."""
+
+    names: Sequence[str]
+    places: npt.NDArray[np.int16]
+    """(n,) place of each example's name; -1 for one without"""
+
+    @classmethod
+    def of_one(cls, name: str, rows: npt.NDArray[np.bool_]) -> "Grouping":
+        """A single group: whether each example is in it (n,)."""
+        return cls([name], np.where(rows, 0, -1).astype(np.int16))
+
+    def count(self, rows: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.int64]:
+        """(names,) examples in each group; with `rows` (n,) those that are meant."""
+        places = self.places if rows is None else self.places[rows]
+        return np.bincount(places.astype(np.int64) + 1, minlength=len(self.names) + 1)[1:]
+
+
+class Slices(Mapping[str, npt.NDArray[np.bool_]]):
+    """By name, whether each example is in it (n,). A slice of all examples, or of none, is left out: it has no rest."""
+
+    def __init__(self, groupings: Sequence[Grouping]) -> None:
+        self._groupings = groupings
+        self._places = {
+            name: (number, place)
+            for number, grouping in enumerate(groupings)
+            for place, (name, n) in enumerate(zip(grouping.names, grouping.count(), strict=True))
+            if 0 < n < len(grouping.places)
+        }
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.bool_]:
+        number, place = self._places[name]
+        return np.asarray(self._groupings[number].places == place)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def counts(self, rows: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.int64]:
+        """(slices,) how many examples are in each; with `rows` (n,) how many of those."""
+        found = [grouping.count(rows) for grouping in self._groupings]
+        return np.array([found[number][place] for number, place in self._places.values()], dtype=np.int64)
 
 
 def of(found: Predictions, leaked: Collection[str], columns: pd.DataFrame | None) -> Slices:
-    """All slices that there are: `leaked` has ids; `columns` are as in slices/<split>.parquet, by id, if there are any.
-
-    A slice of all examples, or of none, is left out: it has no rest.
-    """
-    named = _by_length(found) | {
-        "Longer than the model reads": found.truncated,
-        "Read before: in training or validation, too": np.isin(found.id, list(leaked)),
-    }
+    """All slices that there are: `leaked` has ids; `columns` are as in slices/<split>.parquet, by id, if any are."""
+    groupings = [
+        _by_length(found),
+        Grouping.of_one("Longer than the model reads", found.truncated),
+        Grouping.of_one("Read before: in training or validation, too", pd.Index(found.id).isin(list(leaked))),
+    ]
     if columns is not None:
-        named |= _by_column(columns.reindex(found.id))
-    return {name: rows for name, rows in named.items() if rows.any() and not rows.all()}
+        groupings += _by_column(columns.reindex(found.id))
+    return Slices(groupings)
 
 
 def table(slices: Slices, right: npt.NDArray[np.bool_]) -> pd.DataFrame:
@@ -48,8 +92,7 @@ def table(slices: Slices, right: npt.NDArray[np.bool_]) -> pd.DataFrame:
     Columns: slice, n, accuracy with its 95% interval (Wilson's) in low and high, difference to the accuracy of the
     rest, and few: whether there are fewer than FEW examples.
     """
-    n = np.array([rows.sum() for rows in slices.values()], dtype=int)
-    hits = np.array([right[rows].sum() for rows in slices.values()], dtype=int)
+    n, hits = slices.counts(), slices.counts(right)
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson") if len(n) else (hits, hits)
     rest = (right.sum() - hits) / (len(right) - n)
     frame = pd.DataFrame(
@@ -81,25 +124,22 @@ def shown(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _by_length(found: Predictions) -> dict[str, npt.NDArray[np.bool_]]:
+def _by_length(found: Predictions) -> Grouping:
     """Quartiles of the number of tokens; fewer where many texts are of one length."""
     ends = np.unique(np.quantile(found.n_tokens, [0, 0.25, 0.5, 0.75, 1], method="inverted_cdf"))
     place = np.searchsorted(ends[1:], found.n_tokens)  # the first, shortest texts belong to the first quartile
-    groups = {each: place == each for each in range(len(ends) - 1)}
-    return {
-        f"{found.n_tokens[rows].min():,} to {found.n_tokens[rows].max():,} tokens long": rows
-        for rows in groups.values()
-        if rows.any()
-    }
+    lengths = [found.n_tokens[place == each] for each in range(max(1, len(ends) - 1))]
+    names = [f"{each.min():,} to {each.max():,} tokens long" for each in lengths]
+    return Grouping(names, place.astype(np.int16))
 
 
-def _by_column(columns: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
-    named = {}
+def _by_column(columns: pd.DataFrame) -> Iterator[Grouping]:
     for column in columns:
         if column == CONFLICT:
-            named["With another label elsewhere"] = (columns[column] == True).to_numpy(dtype=bool)  # noqa: E712  NaN is neither
+            yield Grouping.of_one("With another label elsewhere", (columns[column] == True).to_numpy(dtype=bool))  # noqa: E712  NaN is neither
             continue
         values = columns[column].fillna("").astype(str)
-        for value in sorted(values.value_counts().index[:MOST]):
-            named[f"{column}: {value or NOTHING}"] = (values == value).to_numpy(dtype=bool)
-    return named
+        names = sorted(values.value_counts().index[:MOST])
+        codes, known = pd.factorize(values)
+        places = pd.Index(names).get_indexer(known).astype(np.int16)[codes]
+        yield Grouping([f"{column}: {value or NOTHING}" for value in names], places)

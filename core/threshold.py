@@ -15,7 +15,7 @@ from scipy.special import logit
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from core import metrics
-from core.metrics import METRICS, Outcome
+from core.metrics import METRICS, Counts, Outcome
 from core.predictions import Predictions
 
 USUAL: Final = 0.5
@@ -38,14 +38,6 @@ class Best:
     """the metric at the usual threshold"""
 
 
-@dataclass(frozen=True)
-class Curve:
-    """What every threshold would give: `points` with columns x and y, and where the chosen one is (x, y)."""
-
-    points: pd.DataFrame
-    chosen: tuple[float, float]
-
-
 def decide(found: Predictions, temperature: float, threshold: float) -> npt.NDArray[np.int64]:
     """(n,) decided labels; of other than two labels the likeliest, whatever the threshold."""
     if found.logits.shape[1] != 2:
@@ -65,7 +57,7 @@ def summary(
 
 def best(validation: Predictions, temperature: float) -> list[Best]:
     """The best threshold for each of AIMS."""
-    outcomes = [Outcome(validation.label, decide(validation, temperature, at), None, 2) for at in GRID]
+    outcomes = [Counts(cells) for cells in _at_all(validation, temperature)]
     nearest = np.argsort(np.abs(GRID - USUAL), kind="stable")
     found = []
     for name in AIMS:
@@ -75,26 +67,42 @@ def best(validation: Predictions, temperature: float) -> list[Best]:
     return found
 
 
-def roc(found: Predictions, decisions: npt.NDArray[np.int64]) -> Curve:
-    """Share of the second label's examples that are found, by the share of the first's that are taken for it."""
+def roc(found: Predictions) -> pd.DataFrame:
+    """The ROC curve, columns x and y: share of the second label's examples found, by the first's taken for it."""
     false, true, _ = roc_curve(found.label == 1, _margin(found))
-    hit = [(decisions[found.label == label] == 1).mean() for label in (0, 1)]
-    return Curve(_thinned(false, true), (float(hit[0]), float(hit[1])))
+    return _thinned(false, true)
 
 
-def precision_recall(found: Predictions, decisions: npt.NDArray[np.int64]) -> Curve:
-    """Share of the decisions for the second label that are right, by the share of its examples that are found."""
+def precision_recall(found: Predictions) -> pd.DataFrame:
+    """Columns x and y: share of the decisions for the second label that are right, by share of its examples found."""
     precision, recall, _ = precision_recall_curve(found.label == 1, _margin(found), drop_intermediate=True)
-    there, *_ = metrics.confusion(Outcome(found.label, decisions, None, 2))[:, 1:].T
-    right = int(there[1])
-    # With no decision for it none is wrong: the curve begins there, too.
-    of_decided = right / int(there.sum()) if there.any() else 1.0
-    return Curve(_thinned(recall, precision), (right / int((found.label == 1).sum()), of_decided))
+    return _thinned(recall, precision)
+
+
+def on_roc(cells: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Where decisions with this confusion matrix (2, 2) are on the ROC curve."""
+    false, true = cells[:, 1] / cells.sum(axis=1)
+    return float(false), float(true)
+
+
+def on_precision_recall(cells: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """The same on the other curve. With no decision for the second label none is wrong: the curve begins there, too."""
+    right, decided = int(cells[1, 1]), int(cells[:, 1].sum())
+    return right / int(cells[1].sum()), right / decided if decided else 1.0
 
 
 def can_be_drawn(found: Predictions) -> bool:
     """Whether both labels have examples: without, there are no curves."""
-    return found.logits.shape[1] == 2 and len(np.unique(found.label)) == 2
+    return found.logits.shape[1] == 2 and int((np.bincount(found.label) > 0).sum()) == 2
+
+
+def _at_all(found: Predictions, temperature: float) -> npt.NDArray[np.int64]:
+    """(m, 2, 2) confusion matrices, one for each of the m thresholds in GRID, in one pass over the examples."""
+    passed = np.searchsorted(logit(GRID), _margin(found) / temperature)  # how many thresholds decide for the second
+    m = len(GRID)
+    counts = np.bincount(found.label * (m + 1) + passed, minlength=2 * (m + 1)).reshape(2, m + 1)
+    first = counts.cumsum(axis=1)[:, :-1]
+    return np.stack([first, counts.sum(axis=1, keepdims=True) - first], axis=2).transpose(1, 0, 2)
 
 
 def _margin(found: Predictions) -> npt.NDArray[np.float64]:

@@ -8,23 +8,26 @@ import pandas as pd
 
 from core import theme
 from core.charts import GREY
-from core.threshold import Curve
 from core.wording import figure
 
-Ends = tuple[tuple[float, float], tuple[float, float]]
-"""Of a straight line: (x, y) twice."""
+Place = tuple[float, float]
+"""x and y"""
+Ends = tuple[Place, Place]
+"""of a straight line"""
 
 
-def roc(curve: Curve) -> alt.LayerChart:
-    """The ROC curve with the chosen threshold marked, and what guessing would give."""
+def roc(points: pd.DataFrame, chosen: Place) -> alt.LayerChart:
+    """`threshold.roc` with the chosen threshold marked, and what guessing would give."""
     return _chosen(
-        curve, ((0, 0), (1, 1)), "share of the first label taken for the second", "share of the second found"
+        points, chosen, ((0, 0), (1, 1)), "share of the first label taken for the second", "share of the second found"
     )
 
 
-def precision_recall(curve: Curve, share: float) -> alt.LayerChart:
-    """Precision by recall with the chosen threshold marked; guessing is right on the label's `share` (0 to 1)."""
-    return _chosen(curve, ((0, share), (1, share)), "recall: share of the second label found", "precision: share right")
+def precision_recall(points: pd.DataFrame, chosen: Place, share: float) -> alt.LayerChart:
+    """`threshold.precision_recall` with the same; guessing is right on the label's `share` (0 to 1)."""
+    return _chosen(
+        points, chosen, ((0, share), (1, share)), "recall: share of the second label found", "precision: share right"
+    )
 
 
 def coverage(points: pd.DataFrame) -> alt.LayerChart:
@@ -36,12 +39,12 @@ def coverage(points: pd.DataFrame) -> alt.LayerChart:
     return _layered(drawn)
 
 
-def _chosen(curve: Curve, guessed: Ends, across: str, up: str) -> alt.LayerChart:
-    x, y = curve.chosen
+def _chosen(points: pd.DataFrame, chosen: Place, guessed: Ends, across: str, up: str) -> alt.LayerChart:
+    x, y = chosen
     mark = pd.DataFrame({"x": [x], "y": [y], "shown": [f"{figure(x)}, {figure(y)}"]})
     base = alt.Chart(mark).encode(x="x:Q", y="y:Q", tooltip=[alt.Tooltip("shown:N", title="At the threshold")])
     dot = base.mark_point(filled=True, size=130, opacity=1, color=theme.label_colours(1)[0])
-    return _layered([*_curve(curve.points, guessed, across, up, (0, 1)), dot])
+    return _layered([*_curve(points, guessed, across, up, (0, 1)), dot])
 
 
 def _curve(

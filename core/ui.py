@@ -14,7 +14,6 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from core import (
     asking,
-    calibration,
     confidence,
     fastest,
     hub,
@@ -24,12 +23,13 @@ from core import (
     texts,
     threshold,
     verdict,
+    views,
     watch,
 )
 from core.confidence import Confidence
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
+from core.evaluation import Evaluation, Split
 from core.hub import Publication
-from core.predictions import Predictions
 from core.predictor import Predictor
 from core.recipe import Recipe
 from core.revisions import Revision
@@ -209,28 +209,52 @@ def load_texts(name: str, split: str) -> pd.DataFrame | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the predictions")
-def load_predictions(name: str, split: str) -> Predictions:
-    """A model's stored predictions."""
-    return open_model(name).record.predictions(split)
-
-
-@st.cache_data(max_entries=256, show_spinner="Measuring at this threshold")
-def scores_at(name: str, split: str, at: float) -> dict[str, Any]:
-    """The split's entry as in metrics.json, with the second of two labels decided from probability `at` on."""
+def load_split(name: str, split: str) -> Split:
+    """A model's stored predictions of a split. All who look share the one."""
     record = open_model(name).record
-    published: dict[str, Any] = record.metrics["splits"][split]
+    return Split(record, split, record.predictions(split))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Measuring at this threshold")
+def load_evaluation(name: str, split: str, at: float) -> Evaluation:
+    """The split with the second of two labels decided from probability `at` on. All who look share the one."""
+    return Evaluation(load_split(name, split), at)
+
+
+def scores_at(name: str, split: str, at: float) -> dict[str, Any]:
+    """The split's entry as in metrics.json, with the second of two labels decided from probability `at` on.
+
+    What was published needs no predictions.
+    """
+    record = open_model(name).record
     if at == threshold.USUAL or len(record.labels) != 2:
+        published: dict[str, Any] = record.metrics["splits"][split]
         return published
-    found = load_predictions(name, split)
-    decisions = threshold.decide(found, calibration.of_record(record), at)
-    return threshold.summary(found, decisions, record.labels, published)
+    return load_evaluation(name, split, at).scores
 
 
-def offer(table: pd.DataFrame, name: str) -> None:
-    """A button that downloads the whole table as CSV, figures in full and texts such that no spreadsheet runs them."""
+@st.cache_data(max_entries=16, show_spinner="Comparing confidence with accuracy")
+def load_reliabilities(name: str, split: str) -> list[tuple[pd.DataFrame, float]]:
+    """A split's `views.reliabilities`, which no threshold moves."""
+    found = load_split(name, split)
+    return views.reliabilities(found.found, found.temperature)
+
+
+@st.cache_data(max_entries=16, show_spinner="Trying every threshold")
+def load_curves(name: str, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The points of a split's ROC curve, and of precision by recall: those of all thresholds."""
+    found = load_split(name, split).found
+    return threshold.roc(found), threshold.precision_recall(found)
+
+
+def offer(make: Callable[[], pd.DataFrame], name: str) -> None:
+    """A button that downloads the table as CSV, figures in full and texts such that no spreadsheet runs them.
+
+    The table is made when it is asked for: it may have a row an example.
+    """
     st.download_button(
         "Download as CSV",
-        lambda: table.map(as_cell).to_csv(index=False).encode(),
+        lambda: make().map(as_cell).to_csv(index=False).encode(),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"download-{name}",

@@ -9,9 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from core import calibration
 from core import recipe as recipes
 from core.errors import VerdictError
-from core.metrics import BINS, METRICS, Outcome
+from core.metrics import BINS, METRICS
 from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
@@ -174,16 +175,18 @@ def reliability(found: Predictions) -> pd.DataFrame:
     Columns: low and high (the bin's ends), confidence (their mean), accuracy with its 95% interval (Wilson's) in
     accuracy_low and accuracy_high, count.
     """
-    outcome = Outcome.of_logits(found.logits, found.label)
-    assert outcome.log_probabilities is not None  # there are logits
-    confidence = np.exp(outcome.log_probabilities.max(axis=1))
-    each = pd.DataFrame({"confidence": confidence, "right": outcome.labels == outcome.decisions})
-    bins = each.groupby(np.minimum((confidence * BINS).astype(int), BINS - 1))
+    each = pd.DataFrame({"confidence": found.confidence, "right": found.label == found.decisions})
+    bins = each.groupby(np.minimum((found.confidence * BINS).astype(int), BINS - 1))
     frame = bins.agg(confidence=("confidence", "mean"), accuracy=("right", "mean"), count=("right", "size"))
     low, high = proportion_confint(bins["right"].sum(), frame["count"], alpha=0.05, method="wilson")
     return frame.assign(
         low=frame.index / BINS, high=(frame.index + 1) / BINS, accuracy_low=low, accuracy_high=high
     ).reset_index(drop=True)
+
+
+def reliabilities(found: Predictions, temperature: float) -> list[tuple[pd.DataFrame, float]]:
+    """`reliability` and the expected calibration error, before the logits are divided by the temperature and after."""
+    return [(reliability(each), calibration.error(each)) for each in (found, calibration.at(found, temperature))]
 
 
 def comparison(verdict: Mapping[str, Any], sides: Sequence[str] = ("Local", "Hub")) -> pd.DataFrame:

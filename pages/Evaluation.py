@@ -1,7 +1,6 @@
 """Evaluation: where is the model right, and where is it wrong?"""
 
 from core import address, closer_look, mistakes, ui, wording
-from core.evaluation import Evaluation
 from core.threshold import USUAL
 
 ui.start("Evaluation", "How often is the model right, and where is it wrong?")
@@ -40,5 +39,4 @@ with ui.errors():
         scores = ui.scores_at(model.name, split, at)
         mistakes.cards(model.record, split, scores, at)
         mistakes.confusions(labels, scores)
-        evaluation = Evaluation(model.record, split, ui.load_predictions(model.name, split), at)
-        closer_look.look(evaluation, scores, model.name)
+        closer_look.look(ui.load_evaluation(model.name, split, at), scores, model.name)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.evaluation import Evaluation
+from core.evaluation import Evaluation, Split
 from core.predictions import Predictions
 from core.threshold import USUAL
 
@@ -36,4 +36,4 @@ class Stored:
 
 def evaluation(found: Predictions, at: float = USUAL, **stored: Any) -> Evaluation:
     """The page's view of these predictions."""
-    return Evaluation(Stored(found.logits.shape[1], **stored), "test", found, at)  # type: ignore[arg-type]
+    return Evaluation(Split(Stored(found.logits.shape[1], **stored), "test", found), at)  # type: ignore[arg-type]

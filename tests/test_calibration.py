@@ -34,6 +34,15 @@ def test_calibration_lowers_the_error_on_other_examples_and_moves_no_decision() 
     assert (calibration.probabilities(test.logits, temperature).argmax(axis=1) == test.decisions).all()
 
 
+def test_confidence_is_the_probability_of_what_was_decided_whatever_is_computed_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calibration, "BLOCK", 7)
+    found, decisions = drawn(20), np.arange(20) % 3
+    expected = calibration.probabilities(found.logits, 1.7)[np.arange(20), decisions]
+    assert calibration.confidence(found, 1.7, decisions).tolist() == expected.tolist()
+
+
 def test_a_model_that_is_never_wrong_gets_a_finite_temperature() -> None:
     found = drawn(50)
     right = Predictions(found.id, found.id, found.decisions, found.logits, found.n_tokens, found.truncated)

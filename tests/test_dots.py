@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core import dots, slices
+from core.slices import Grouping, Slices
 from tests.split import evaluation, predictions
 
 OF = evaluation(predictions(), leaked=["e1", "e2", "e3"])
@@ -28,6 +29,6 @@ def test_a_chosen_slice_stands_out() -> None:
 
 @pytest.mark.parametrize("n", [1, 21, 60])
 def test_at_most_the_worst_are_drawn(n: int) -> None:
-    rows = {f"s{place}": np.arange(100) == place for place in range(n)}
+    rows = Slices([Grouping.of_one(f"s{place}", np.arange(100) == place) for place in range(n)])
     spec = dots.chart(slices.table(rows, np.ones(100, bool)), 1.0).to_dict(validate=True)
     assert len(spec["datasets"][spec["layer"][2]["data"]["name"]]) == min(n, dots.SHOWN)

@@ -12,11 +12,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import calibration, metrics, threshold, ui
+from core import calibration, examples, metrics, threshold, ui
 from core import recipe as recipes
 from core.errors import HubUnreachable
 from core.files import PROJECT
-from core.runs import Run
+from core.runs import Record, Run
 from tests import tiny as maker
 from train.fit import fit
 
@@ -203,12 +203,48 @@ def test_a_run_of_before_there_were_slices_offers_those_that_need_no_file(
 def test_what_is_downloaded_is_all_of_it_and_no_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     made = {}
     monkeypatch.setattr("streamlit.download_button", lambda label, content, **how: made.update(how, content=content))
-    ui.offer(pd.DataFrame({"text": ["=1+1", "ü 🎬", "a,b"] * 50, "value": [0.123456789] * 150}), "it")
+    table = pd.DataFrame({"text": ["=1+1", "ü 🎬", "a,b"] * 50, "value": [0.123456789] * 150})
+    ui.offer(lambda: table, "it")
     stored = made["content"]().decode()
     assert made["file_name"] == "it.csv"
     assert stored.count("\n") == 151
     assert "'=1+1,0.123456789\n" in stored
     assert '"a,b",0.1' in stored
+
+
+def test_a_table_is_made_when_it_is_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    table = examples.table
+    monkeypatch.setattr(
+        examples, "table", lambda of, chosen, texts: made.append(len(chosen)) or table(of, chosen, texts)
+    )
+    page(run, mistakes="off")
+    assert made == [10]
+
+
+def test_all_sessions_share_one_evaluation(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    predictions = Record.predictions
+    monkeypatch.setattr(Record, "predictions", lambda self, split: read.append(split) or predictions(self, split))
+    for at in ("0.5", "0.3", "0.3"):
+        page(run, threshold=at)
+    assert read == ["test"]
+    assert ui.load_evaluation(run.name, "test", 0.3) is ui.load_evaluation(run.name, "test", 0.3)
+    assert ui.load_evaluation(run.name, "test", 0.3).slices is ui.load_evaluation(run.name, "test", 0.5).slices
+
+
+def test_scores_that_were_published_are_shown_without_predictions(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Run(Path(shutil.copytree(run.path, tmp_path / run.name)))
+    (copy.path / "predictions" / "test.parquet").unlink()
+    monkeypatch.setenv("VERDICT_RUNS", str(tmp_path))
+    app = AppTest.from_file(str(PROJECT / "pages" / "Evaluation.py"), default_timeout=60)
+    app.query_params["model"] = copy.name
+    app.run()
+    assert "is missing" in app.error[0].value
+    assert app.metric
+    assert matrix(app)
 
 
 def test_texts_of_a_hub_that_does_not_answer_are_told_to_be_absent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

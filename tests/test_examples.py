@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core import examples, texts, views
-from core.evaluation import Evaluation
+from core.evaluation import Evaluation, Split
 from core.examples import Choice
 from core.runs import Run
 from tests.split import evaluation, predictions
@@ -48,7 +48,7 @@ def test_decisions_follow_the_threshold() -> None:
 
 def test_every_example_is_in_its_cell_with_its_text(run: Run) -> None:
     found = run.record.predictions("test")
-    of, shown = Evaluation(run.record, "test", found), texts.of_record(run.record, "test")
+    of, shown = Evaluation(Split(run.record, "test", found)), texts.of_record(run.record, "test")
     cells = views.confusion(run.record.metrics["splits"]["test"], of.labels)
     seen = 0
     for row in views.records(cells):

@@ -192,6 +192,33 @@ def test_a_resample_has_the_figures_of_its_rows(name: str, k: int) -> None:
         assert metrics.values(outcome.resample(rows)) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("k", [2, 8])
+def test_of_many_decisions_counts_are_drawn_and_the_intervals_are_those_of_rows(
+    k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, rng = np.arange(6000) % k, np.random.default_rng(4)
+    outcome = Outcome(labels, np.where(rng.random(6000) < 0.7, labels, rng.integers(0, k, 6000)), None, k)
+    by_rows = metrics.summary(outcome, [str(n) for n in range(k)])
+    monkeypatch.setattr(metrics, "MANY", 5999)
+    by_counts, again = (metrics.summary(outcome, [str(n) for n in range(k)]) for _ in range(2))
+    assert by_counts == again
+    for name in metrics.values(outcome):
+        one, other = by_rows[name], by_counts[name]
+        assert one["value"] == other["value"]
+        near = 0.15 * (one["high"] - one["low"])
+        assert (one["low"], one["high"]) == pytest.approx((other["low"], other["high"]), abs=near), name
+
+
+@pytest.mark.parametrize("k", [2, 8])
+@pytest.mark.parametrize("name", CASES)
+def test_counts_have_the_figures_of_their_decisions(name: str, k: int) -> None:
+    logits, labels = case(name, k)
+    decisions = logits.argmax(1)
+    counts = metrics.Counts(confusion_matrix(labels, decisions, labels=range(k)))
+    assert metrics.values(counts) == metrics.values(Outcome(labels, decisions, None, k))
+    assert sorted(zip(counts.labels, counts.decisions, strict=True)) == sorted(zip(labels, decisions, strict=True))
+
+
 @pytest.mark.parametrize("labels", [[0], [0, 1], [0] * 29 + [1], [0] * 5], ids=["one", "two", "rare", "same"])
 def test_few_examples_of_a_label_still_have_a_summary(labels: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     # Many a resample lacks a label; that is neither a warning nor a NaN, which JSON could not hold.

@@ -36,7 +36,7 @@ def measured(found: Predictions, labels: list[str]) -> dict[str, Any]:
     error = metrics.values(outcome)["expected_calibration_error"]
     test = {
         "per_class": [{"label": name, **row, "n": int(row["n"])} for name, row in zip(labels, rows, strict=True)],
-        "confusion": metrics.confusion(outcome).tolist(),
+        "confusion": outcome.cells.tolist(),
         "expected_calibration_error": {"value": error, "low": None, "high": None},
     }
     return {"labels": labels, "splits": {"test": test}}

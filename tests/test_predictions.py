@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,8 +20,8 @@ from tests.pairs import NAMES, names, noisy, relabelled, shuffled, table, with_f
 def some(n: int = 20, k: int = 3) -> Predictions:
     rng = np.random.default_rng(n * k)
     return Predictions(
-        id=np.array([f"é{i}" for i in range(n)]),
-        text_sha256=np.array([f"{i:064x}" for i in range(n)]),
+        id=pd.array([f"é{i}" for i in range(n)], dtype="str"),
+        text_sha256=pd.array([f"{i:064x}" for i in range(n)], dtype="str"),
         label=rng.integers(0, k, n),
         logits=rng.normal(size=(n, k)).astype(np.float32),
         n_tokens=rng.integers(1, 900, n),
@@ -44,6 +45,22 @@ def test_probabilities_are_the_softmax_in_double_precision() -> None:
     expected = torch.softmax(torch.tensor(found.logits, dtype=torch.float64), dim=1).numpy()
     np.testing.assert_allclose(found.probabilities, expected, rtol=1e-12)
     np.testing.assert_array_equal(found.decisions, expected.argmax(1))
+
+
+def test_strings_that_were_read_lie_in_arrow(tmp_path: Path) -> None:
+    some(100).save(tmp_path / "x.parquet")
+    again = predictions.load(tmp_path / "x.parquet")
+    assert again.text_sha256.nbytes <= 100 * 64 + 101 * 8
+    assert (again.id[3], again.id[[5, 2]].tolist()) == ("é3", ["é5", "é2"])
+
+
+@pytest.mark.parametrize("n", [1, 7, 16])
+def test_confidence_is_the_decisions_probability_whatever_is_computed_at_a_time(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictions, "BLOCK", 7)
+    found = some(n, 8)
+    np.testing.assert_allclose(found.confidence, found.probabilities.max(axis=1), rtol=1e-12)
 
 
 def test_of_equal_logits_the_first_is_decided() -> None:
@@ -75,6 +92,26 @@ def test_a_file_without_a_column_is_damaged(tmp_path: Path, column: str) -> None
     pq.write_table(pq.read_table(path).drop_columns([column]), path)
     with pytest.raises(RunError, match="damaged"):
         predictions.load(path)
+
+
+@pytest.mark.parametrize("column", ["id", "text_sha256", "label", "n_tokens", "truncated"])
+def test_an_empty_cell_is_damage(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "x.parquet"
+    some(2).save(path)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns([column]).append_column(column, pa.nulls(2, table[column].type)), path)
+    with pytest.raises(RunError, match="damaged"):
+        predictions.load(path)
+
+
+def test_the_file_is_the_same_whatever_the_strings_and_logits_lie_in(tmp_path: Path) -> None:
+    one, wide = some(50, 8), some(50, 16)
+    other = dataclasses.replace(one, id=np.array(one.id.tolist()), logits=np.asfortranarray(one.logits))
+    part = dataclasses.replace(one, logits=wide.logits[::1, ::2])
+    for name, found in {"one": one, "other": other, "part": part}.items():
+        found.save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    np.testing.assert_array_equal(predictions.load(tmp_path / "part").logits, wide.logits[:, ::2])
 
 
 @pytest.mark.parametrize("logits", [[[1.0, 2.0], [3.0]], [[1.0], [1.0, 2.0, 3.0]], [[1.0, 2.0], None]])

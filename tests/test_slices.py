@@ -8,6 +8,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from core import slices
+from core.slices import Grouping, Slices
 from tests.split import evaluation, predictions
 
 FOUND = predictions(n=300)
@@ -48,8 +49,8 @@ def test_groups_of_all_or_none_are_left_out() -> None:
     short = predictions(n=40).take(np.arange(40))
     same = type(short)(**{**vars(short), "n_tokens": np.full(40, 9), "truncated": np.zeros(40, bool)})
     assert not slices.of(same, [], pd.DataFrame({"conflict": False, "kind": "book"}, index=same.id))
-    assert slices.table({}, np.ones(40, bool)).empty
-    assert next(iter(slices.shown(slices.table({}, np.ones(40, bool))).columns)) == "Slice"
+    assert slices.table(Slices([]), np.ones(40, bool)).empty
+    assert next(iter(slices.shown(slices.table(Slices([]), np.ones(40, bool))).columns)) == "Slice"
 
 
 def test_examples_that_a_slices_file_does_not_know_are_in_no_named_slice() -> None:
@@ -64,6 +65,13 @@ def test_a_column_of_many_values_has_slices_for_the_commonest() -> None:
     titles = [name for name in found if name.startswith("title")]
     assert len(titles) == slices.MOST
     assert {f"title: t{n}" for n in range(10)} <= set(titles)
+
+
+def test_a_slice_that_is_not_there_is_none() -> None:
+    found = slices.of(FOUND, [], None)
+    assert "genre: poetry" not in found
+    with pytest.raises(KeyError):
+        found["genre: poetry"]
 
 
 def test_figures_are_those_of_counting() -> None:
@@ -83,7 +91,8 @@ def test_figures_are_those_of_counting() -> None:
 def test_the_worst_come_first_and_few_wrong_ones_are_not_the_worst() -> None:
     right = np.array([True] * 80 + [False] * 20)
     bad, few = np.arange(100) >= 70, np.arange(100) == 99
-    found = slices.table({"good": ~bad, "few": few, "bad": bad}, right)
+    groups = [Grouping.of_one(name, rows) for name, rows in (("good", ~bad), ("few", few), ("bad", bad))]
+    found = slices.table(Slices(groups), right)
     assert found["slice"].tolist() == ["bad", "few", "good"]
     assert found["few"].tolist() == [False, True, False]
     shown = slices.shown(found)

@@ -84,27 +84,27 @@ def test_curves_have_the_areas_of_scikit_learn_and_the_chosen_point() -> None:
     found = predictions(n=5000)
     decisions = threshold.decide(found, TEMPERATURE, 0.3)
     second = calibration.probabilities(found.logits, TEMPERATURE)[:, 1]
-    roc = threshold.roc(found, decisions)
-    assert len(roc.points) <= threshold.POINTS
-    area = float(np.trapezoid(roc.points["y"], roc.points["x"]))
+    cells = Outcome(found.label, decisions, None, 2).cells
+    roc = threshold.roc(found)
+    assert len(roc) <= threshold.POINTS
+    area = float(np.trapezoid(roc["y"], roc["x"]))
     assert area == pytest.approx(roc_auc_score(found.label, second), abs=0.002)
-    assert roc.chosen == pytest.approx(
+    assert threshold.on_roc(cells) == pytest.approx(
         (1 - recall_score(1 - found.label, 1 - decisions), recall_score(found.label, decisions))
     )
-    curve = threshold.precision_recall(found, decisions)
-    assert len(curve.points) <= threshold.POINTS
-    area = -float(np.trapezoid(curve.points["y"], curve.points["x"]))
+    curve = threshold.precision_recall(found)
+    assert len(curve) <= threshold.POINTS
+    area = -float(np.trapezoid(curve["y"], curve["x"]))
     assert area == pytest.approx(average_precision_score(found.label, second), abs=0.005)
-    assert curve.chosen == pytest.approx(
+    assert threshold.on_precision_recall(cells) == pytest.approx(
         (recall_score(found.label, decisions), precision_score(found.label, decisions))
     )
 
 
 def test_the_chosen_point_exists_where_nothing_is_decided() -> None:
-    found = predictions()
-    nothing = np.zeros(len(found), dtype=np.int64)
-    assert threshold.roc(found, nothing).chosen == (0.0, 0.0)
-    assert threshold.precision_recall(found, nothing).chosen == (0.0, 1.0)
+    nothing = np.array([[60, 0], [40, 0]])
+    assert threshold.on_roc(nothing) == (0.0, 0.0)
+    assert threshold.on_precision_recall(nothing) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(("k", "labels", "drawn"), [(2, 2, True), (2, 1, False), (3, 3, False)])

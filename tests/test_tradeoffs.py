@@ -9,7 +9,8 @@ from core import selective, threshold, tradeoffs
 from tests.split import evaluation, predictions
 
 OF = evaluation(predictions(n=3000), 0.7)
-ROC, PRECISION_RECALL = threshold.roc(OF.found, OF.decisions), threshold.precision_recall(OF.found, OF.decisions)
+ROC, PRECISION_RECALL = threshold.roc(OF.found), threshold.precision_recall(OF.found)
+ON_ROC, ON_PRECISION_RECALL = threshold.on_roc(OF.cells), threshold.on_precision_recall(OF.cells)
 
 
 def data(chart: alt.LayerChart) -> list[list[dict[str, Any]]]:
@@ -20,7 +21,10 @@ def data(chart: alt.LayerChart) -> list[list[dict[str, Any]]]:
 
 @pytest.mark.parametrize(
     ("chart", "chosen"),
-    [(tradeoffs.roc(ROC), ROC.chosen), (tradeoffs.precision_recall(PRECISION_RECALL, 0.5), PRECISION_RECALL.chosen)],
+    [
+        (tradeoffs.roc(ROC, ON_ROC), ON_ROC),
+        (tradeoffs.precision_recall(PRECISION_RECALL, ON_PRECISION_RECALL, 0.5), ON_PRECISION_RECALL),
+    ],
     ids=["ROC", "precision and recall"],
 )
 def test_the_chosen_threshold_is_marked_on_the_curve(chart: alt.LayerChart, chosen: tuple[float, float]) -> None:

@@ -1,7 +1,7 @@
 # make demo   the main job: train, publish to a local Hub, verify, open the app (PORT=8501)
 # make test   all tests
 # make lint   formatting, imports, types
-# make bench  benchmarks on this machine (slow)
+# make bench  speed on this machine (slow): RUN=demo names a run, IMDB=imdb.parquet real reviews; docs/performance.md
 # make pins   requirements.txt anew from requirements.in; `make pins PINS=--upgrade` takes the newest versions
 # make audit  are there known vulnerabilities in what is pinned? (asks pypi.org)
 # make sbom   what the project is made of, as CycloneDX: build/sbom.json
@@ -9,6 +9,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 8501
+RUN ?= demo
+IMDB ?=
 BIN := $(VENV)/bin
 # Python keeps what it has compiled: else every process compiles anew what it imports, which takes seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,11 +33,18 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# One misses its bar with exit status 1, which the others do not mind.
 bench: $(VENV)/.dev
-	$(BIN)/python -m bench.stream
-	$(BIN)/python -m bench.million
-	@echo 'These take a data set of yours: python -m bench.generalise imdb.parquet; python -m bench.memory mrpc.parquet'
-	@echo 'These take a run of yours: python -m bench.trust RUN; python -m bench.warm RUN; python -m bench.confidence RUN'
+	-$(BIN)/python -m bench.parts
+	-$(BIN)/python -m bench.single $(RUN)
+	-$(BIN)/python -m bench.cold $(RUN)
+	-$(BIN)/python -m bench.growth $(RUN)
+	-$(BIN)/python -m bench.million
+	-$(if $(IMDB),$(BIN)/python -m bench.bulk $(RUN) $(IMDB),@echo 'IMDB=imdb.parquet measures many reviews and training, too.')
+	-$(if $(IMDB),$(BIN)/python -m bench.training $(IMDB))
+	$(BIN)/python -m bench.performance
+	@echo 'By themselves: python -m bench.stream; bench.generalise imdb.parquet; bench.memory mrpc.parquet;'
+	@echo 'bench.trust RUN; bench.warm RUN; bench.confidence RUN; bench.concurrency'
 
 # PyPI knows a build without CUDA under the plain version, its own index as +cpu: the file names the first.
 pins: $(VENV)/.supply

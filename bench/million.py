@@ -27,6 +27,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from core import machine
 from core.files import PROJECT, write_json
 
 RESULTS = Path(__file__).parent / "results" / "million.json"
@@ -60,7 +61,7 @@ def main(
             _process("make", n, k, rounds, folder)
             found[k] = _process("visit", n, k, rounds, folder)
         Console().print(table(k, n, found[k]))
-    write_json(RESULTS, {"examples": n, "rounds": rounds, "labels": found})
+    write_json(RESULTS, {"processor": machine.processor(), "examples": n, "rounds": rounds, "labels": found})
     raise typer.Exit(0 if all(good(each) for each in found.values()) else 1)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from bench.million import rows as interactions
 from core.files import PROJECT, write_text
 
 RESULTS, PAGE = Path(__file__).parent / "results", PROJECT / "docs" / "performance.md"
@@ -153,8 +154,23 @@ def growth(found: Found) -> str:
     return _section(f"How cost grows ({found['backend']})", "bench.growth RUN", found, "\n".join(parts))
 
 
+def million(found: Found) -> str:
+    """A page over many predictions."""
+    parts = []
+    for k, each in found["labels"].items():
+        rows = [
+            [kind, f"{usual:.2f}", f"{most:.2f}", "" if again is None else f"{again:.2f}"]
+            for kind, usual, most, again in interactions(each)
+        ]
+        columns = ["Interaction", "Seconds at the server", "At most", "Again"]
+        parts += [f"{k} labels, peak memory {each['peak_gb']:.2f} GB:\n", _table(columns, rows)]
+    title = f"The Evaluation page over {found['examples']:,} predictions"
+    return _section(title, "bench.million", found, "\n".join(parts))
+
+
 PARTS: dict[str, Callable[[Found], str]] = {
     "single": single, "bulk": bulk, "training": training, "parts": parts, "cold": cold, "growth": growth,
+    "million": million,
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def require(sizes: dict[str, int | None]) -> None:
     "more",
     [
         {},
-        {"pytorch_model.bin": 9 * GB, "onnx/model.onnx": 9 * GB, "flax_model.msgpack": None},
+        {"pytorch_model.bin": 9 * GB, "onnx/model.onnx_data": 9 * GB, "flax_model.msgpack": None},
         {"évaluation/ü ü.txt": 1, "a-b_c.d+e,f.json": 1, ".gitattributes": 1},
         {f"pictures/{n}.gif": 1 for n in range(limits.MAX_FILES - len(HONEST))},
         {"second.safetensors": limits.MAX_BYTES - 400_000_000 - 10_000},

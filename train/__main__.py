@@ -230,8 +230,8 @@ def score(
 ) -> None:
     """Classify every row of a file: label, confidence and probabilities, or why a row was left out.
 
-    An interrupted job goes on where it was when it is started again. Example: python -m train score reviews.csv
-    --model user/name@main -o answers.parquet
+    An interrupted job goes on where it was when it is started again. Example: python -m train score in.csv
+    -o out.parquet --model user/name@main
     """
     from train.score import PROBLEM, find
     from train.score import score as score_file

@@ -219,7 +219,7 @@ def export(
 @app.command()
 def score(
     file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON lines, however large")],
-    model: Annotated[str, typer.Option(help="user/name@revision, or a run", metavar="REPO@REV")],
+    model: Annotated[str, typer.Option(help="what reads them: user/name@revision, or a run", metavar="REPO@REV")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the parquet file to write")],
     text: Annotated[str, typer.Option(help="column of the texts; guessed if not named")] = "",
     pair: Annotated[str, typer.Option(help="column of the second texts, for a model of pairs")] = "",

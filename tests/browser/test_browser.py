@@ -32,6 +32,7 @@ def test_a_reader_asks_why_and_compares_and_finds_the_text_again(site: str, page
     expect(page.get_by_text(re.compile("Most (for|against)|by chance")).first).to_be_attached()
     page.wait_for_url(re.compile("why=true"))
     assert page.get_by_test_id("stHtml").text_content() == "the <i>plot was dull and stale"
+    settle(page)
     page.get_by_role("button", name="Pin to compare").click()
     page.get_by_label("Your review").fill("a lovely moving film")
     page.get_by_label("Your review").press("Control+Enter")

@@ -321,4 +321,4 @@ def test_a_damaged_measurement_is_left_out_and_named(finished: Finished, tmp_pat
     page = (tmp_path / "page.md").read_text()
     assert f"Left out: `{run.name}`. Its confidence" in page
     assert "## Confidence" not in page
-    assert f"`{run.name}` (seed 1)" in page
+    assert f"`{run.name}` (seed 42)" in page

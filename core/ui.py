@@ -161,9 +161,14 @@ def recipe_of(model: Model) -> Recipe | None:
         return None
 
 
-@st.cache_resource(max_entries=3, show_spinner="Loading the model")
 def load_predictor(name: str) -> Predictor:
     """The model, ready to predict as fast as it can here; a publication's bytes are hashed before they are loaded."""
+    with st.spinner("Loading the model"):
+        return _predictor(name)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)  # it is called outside of pages, too
+def _predictor(name: str) -> Predictor:
     model = open_model(name)
     if isinstance(model, Run):
         return fastest.load(model.model)
@@ -176,7 +181,7 @@ def prepare(name: str) -> None:
 
     def load() -> None:
         with suppress(VerdictError):  # the page tells it when it comes upon it
-            load_predictor(name)
+            _predictor(name)
 
     threading.Thread(target=load, name="prepare", daemon=True).start()
 
@@ -412,7 +417,7 @@ def _confirm(publication: Publication) -> bool:
     except HubError:
         pass  # the page will come upon it, too
     _publication.clear()
-    load_predictor.clear()
+    _predictor.clear()
     return True
 
 

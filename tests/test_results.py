@@ -232,7 +232,7 @@ def test_a_real_run_has_all_that_the_page_needs(run: Run, no_runs: Path) -> None
     shutil.copytree(run.path, no_runs / run.name)
     page = results.page([run.record.recipe])
     assert "Left out" not in page
-    assert f"`{run.name}` (seed 1)" in page
+    assert f"`{run.name}` (seed 42)" in page
     accuracy = run.record.metrics["splits"]["test"]["accuracy"]
     assert row(page)["accuracy"] == f"{figure(accuracy['value'])} ({interval(accuracy)})"
 

@@ -25,9 +25,9 @@ def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_seed_is_a_run_of_its_own_on_the_same_splits(tiny: Path, no_runs: Path) -> None:
     one, other = found = seeds.fit_seeds(recipes.load(tiny, SHORT), 2)
-    assert [run.record.recipe.seed for run in found] == [1, 2]
+    assert [run.record.recipe.seed for run in found] == [42, 43]
     assert {run.name for run in runs.every() if run.complete} == {one.name, other.name}
-    assert recipes.differences(one.record.recipe, other.record.recipe) == {"seed": (1, 2)}
+    assert recipes.differences(one.record.recipe, other.record.recipe) == {"seed": (42, 43)}
     assert one.record.data["splits"] == other.record.data["splits"]
     assert not np.array_equal(one.record.predictions().logits, other.record.predictions().logits)
 

@@ -27,7 +27,6 @@ def values(folder: Path) -> dict[str, object]:
     return {
         "title": "Tiny sentiment",
         "labels": ["negative", "positive"],
-        "seed": 1,
         "encoder": str(folder / "encoder"),
         "data": {"file": str(folder / "reviews.jsonl"), "slices": ["kind"]},
         "training": {"epochs": 8, "batch_size": 8, "learning_rate": 0.002, "max_tokens": 16, "dropout": 0.0},

@@ -45,6 +45,9 @@ def classify(page: Page) -> None:
 def classify_and_ask_why(page: Page) -> None:
     classify(page)
     page.get_by_text("Why?").click()
+    expect(page.get_by_test_id("stHtml")).to_be_attached()
+    if (folded := page.get_by_text("The words, all the same")).is_visible():  # no better than chance
+        folded.click()
     expect(page.get_by_test_id("stHtml")).to_be_visible()
     page.get_by_role("button", name="Pin to compare").click()
     page.get_by_text("How far can this be trusted?").click()

@@ -42,7 +42,8 @@ def test_every_backend_says_what_the_reference_says(exported: Run, backend: str)
     assert found.backend == backend
     against = parity.between(found.predict(golden.texts, golden.pairs).logits, golden.logits)
     assert against.changed == 0
-    assert against.largest < (1e-4 if backend in ("onnx", "openvino") else 0.1)  # so small a model leaves eight bits little room
+    # So small a model leaves few bits little room.
+    assert against.largest < (1e-4 if backend in ("onnx", "openvino") else 0.1)
     texts = ["a lovely film", "dull", "", "film " * 1000]
     np.testing.assert_allclose(
         found.predict(texts).logits, predictor.load(exported.model).predict(texts).logits, atol=0.3

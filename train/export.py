@@ -133,6 +133,7 @@ def quantise(folder: Path) -> None:
     import onnx
     from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
 
+    logging.getLogger("onnxruntime.quantization").setLevel(logging.WARNING)  # it tells of every node
     model = onnx.load(folder / ONNX)
     model.graph.ClearField("value_info")  # the shapes that the exporter notes are not those after quantisation
     how = DefaultWeightOnlyQuantConfig(block_size=BLOCK, is_symmetric=True, accuracy_level=IN_EIGHT_BITS, bits=8)

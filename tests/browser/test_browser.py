@@ -34,6 +34,7 @@ def test_a_reader_asks_why_and_compares_and_finds_the_text_again(site: str, page
     assert page.get_by_test_id("stHtml").text_content() == "the <i>plot was dull and stale"
     settle(page)
     page.get_by_role("button", name="Pin to compare").click()
+    expect(page.get_by_text("This answer is pinned")).to_be_visible()
     page.get_by_label("Your review").fill("a lovely moving film")
     page.get_by_label("Your review").press("Control+Enter")
     expect(page.get_by_text("Beside the pinned answer")).to_be_visible()

@@ -3,13 +3,12 @@
     python -m bench.single RUN [--rounds 15]
 
 RUN is a run of MiniLM for single texts, under VERDICT_RUNS. Its model and one of DistilBERT's size with random weights
-are exported, then read the same reviews in one process, the pipeline and each backend by turns. Prints medians and
-ratios, writes bench/results/single.json, and exits with 1 where `auto` is less than 4 times faster at 32 tokens or 3
-times at 128 and 256, or has not passed the parity gate.
+are exported, then read the same reviews, the pipeline and each backend by turns, each in a process of its own. Prints
+medians and ratios, writes bench/results/single.json, and exits with 1 where `auto` is less than 4 times faster at 32
+tokens or 3 times at 128 and 256, or has not passed the parity gate.
 """
 
-import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -18,16 +17,15 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from transformers import pipeline
 
 from bench import subjects
+from bench.readers import PIPELINE, Reader
 from core import fastest, machine, runs
 from core.backends import AUTO, BACKENDS
 from core.files import write_json
 
 RESULTS = Path(__file__).parent / "results" / "single.json"
 WANTED = {32: 4.0, 128: 3.0, 256: 3.0}
-PIPELINE = "pipeline"
 
 
 def main(
@@ -41,8 +39,10 @@ def main(
     with subjects.both(found) as folders:
         for name, folder in folders.items():
             trials = {each.backend: each.parity for each in fastest.try_all(folder)}
-            readers, auto = _readers(folder)
-            seconds = {length: _timed(readers, texts[length], f"{name}, {length} tokens") for length in WANTED}
+            with ExitStack() as stack:
+                readers = {each: stack.enter_context(Reader(folder, each)) for each in (PIPELINE, *BACKENDS)}
+                auto = stack.enter_context(Reader(folder, AUTO)).backend
+                seconds = {length: _timed(readers, texts[length], f"{name}, {length} tokens") for length in WANTED}
             results[name] = {
                 "auto": auto,
                 "gate": {backend: {"passed": each.passed, "largest": each.largest} for backend, each in trials.items()},
@@ -72,26 +72,14 @@ def show(results: dict[str, Any]) -> bool:
     return good
 
 
-def _readers(folder: Path) -> tuple[dict[str, Callable[[str], object]], str]:
-    """What reads one text: a user's pipeline, and each backend; and the name of the one that `auto` is."""
-    classify = pipeline("text-classification", model=str(folder), device="cpu")
-    readers: dict[str, Callable[[str], object]] = {PIPELINE: lambda text: classify(text, truncation=True)}
-    for backend in BACKENDS:
-        loaded = fastest.load(folder, backend)
-        readers[backend] = lambda text, loaded=loaded: loaded.predict([text])  # type: ignore[misc]
-    return readers, fastest.load(folder, AUTO).backend
-
-
-def _timed(readers: dict[str, Callable[[str], object]], texts: list[str], doing: str) -> dict[str, float]:
+def _timed(readers: dict[str, Reader], texts: list[str], doing: str) -> dict[str, float]:
     """Median seconds of each reader; they take turns with every text."""
-    for read in readers.values():
-        read(texts[0])
+    for reader in readers.values():
+        reader.read(texts[:1])
     times: dict[str, list[float]] = {name: [] for name in readers}
     for text in track(texts, description=doing):
-        for name, read in readers.items():
-            began = time.perf_counter()
-            read(text)
-            times[name].append(time.perf_counter() - began)
+        for name, reader in readers.items():
+            times[name].append(reader.read([text])[0])
     return {name: median(each) for name, each in times.items()}
 
 

@@ -70,7 +70,7 @@ def measured(folder: Path, texts: list[str], name: str) -> dict[str, Any]:
         dtype = torch.bfloat16 if ours.backend.endswith("bf16") else torch.float32
         for start in track(range(0, len(texts), TURN), description=name):
             some = texts[start : start + TURN]
-            (seconds, found), (their_seconds, their_found) = ours.read(some), pipeline.read(some)
+            [(seconds, found)], [(their_seconds, their_found)] = ours.read(some), pipeline.read(some)
             times += [seconds, their_seconds]
             mine.append(found)
             theirs.append(their_found)

@@ -38,12 +38,12 @@ class Reader:
         self.backend: str = self._here.recv()
         """what `auto` chose, or `name` itself"""
 
-    def read(self, texts: list[str]) -> tuple[float, npt.NDArray[np.float64]]:
-        """Seconds, as taken in the other process, and (n, k) probabilities."""
+    def read(self, *requests: list[str]) -> list[tuple[float, npt.NDArray[np.float64]]]:
+        """Of each list of n texts, one list after the other, the seconds it took there and (n, k) probabilities."""
         time.sleep(PAUSE)
-        self._here.send(texts)
-        seconds, found = self._here.recv()
-        return seconds, found
+        self._here.send(requests)
+        found: list[tuple[float, npt.NDArray[np.float64]]] = self._here.recv()
+        return found
 
     def __enter__(self) -> "Reader":
         return self
@@ -58,10 +58,12 @@ def _serve(folder: Path, name: str, connection: Connection) -> None:
     read(["It is warm now."])
     connection.send(backend)
     while True:
-        texts = connection.recv()
-        began = time.perf_counter()
-        found = read(texts)
-        connection.send((time.perf_counter() - began, found))
+        answers = []
+        for texts in connection.recv():
+            began = time.perf_counter()
+            found = read(texts)
+            answers.append((time.perf_counter() - began, found))
+        connection.send(answers)
 
 
 def _pipeline(folder: Path) -> Read:

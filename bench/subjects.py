@@ -17,7 +17,8 @@ from core import predictor
 from core.parity import Golden
 from core.runs import Run
 from train.encoders import resolve
-from train.export import golden_texts, quantise, write_onnx
+from train.export import golden_texts
+from train.to_onnx import quantise, write_onnx
 
 MINILM, DISTILBERT = "MiniLM", "DistilBERT's size"
 MAX_TOKENS = 256

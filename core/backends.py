@@ -34,9 +34,9 @@ class Backend(Protocol):
 
 
 class Torch:
-    """PyTorch, as transformers loads the model: in float32, or with everything in bfloat16."""
+    """PyTorch in float32, as transformers loads the model."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer, *, half: bool = False) -> None:
+    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
         """Raises ModelError for weights that are not sound, and whatever a damaged file leads to."""
         import torch
         from transformers import AutoModelForSequenceClassification
@@ -49,8 +49,6 @@ class Torch:
         )  # fmt: skip
         model_files.require_sound(self.model, report, tokenizer.largest)
         self.model.eval()
-        if half:
-            self.model.to(torch.bfloat16)
         self.names = _accepted(self.model)
         """what of a batch it is given"""
 
@@ -60,7 +58,7 @@ class Torch:
 
         given = {name: torch.from_numpy(batch[name]) for name in self.names}
         with torch.inference_mode():
-            return np.asarray(self.model(**given).logits.float().numpy())
+            return np.asarray(self.model(**given).logits.numpy())
 
 
 class Onnx:
@@ -105,16 +103,32 @@ class OpenVino:
         return np.array(found["logits"], dtype=np.float32)
 
 
+def _half(folder: Path, tokenizer: Tokenizer) -> Backend:
+    from core.encoder import InHalf  # brings torch with it
+
+    return InHalf(folder, tokenizer.largest)
+
+
 BACKENDS: dict[str, Callable[[Path, Tokenizer], Backend]] = {
     REFERENCE: Torch,
-    "torch-bf16": lambda folder, tokenizer: Torch(folder, tokenizer, half=True),
+    "torch-bf16": _half,
     "onnx": Onnx,
     "onnx-int8": lambda folder, tokenizer: Onnx(folder, tokenizer, file=INT8),
     "openvino": OpenVino,
     "openvino-bf16": lambda folder, tokenizer: OpenVino(folder, tokenizer, precision="bf16"),
 }
+IN_BF16 = {"torch-bf16", "openvino-bf16"}
+"""Of use only where the processor has units for it."""
 EXPORTED = {"onnx": ONNX, "onnx-int8": INT8, "openvino": ONNX, "openvino-bf16": ONNX}
 """The file of `train export` that a backend reads."""
+
+
+def useful() -> list[str]:
+    """The backends but the reference that this processor is made for."""
+    import openvino
+
+    known = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return [each for each in BACKENDS if each != REFERENCE and (each not in IN_BF16 or "BF16" in known)]
 
 
 def threads() -> int:

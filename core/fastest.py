@@ -1,13 +1,15 @@
 """Which backend reads texts here: the fastest of those that say what the reference says, on this machine.
 
-An exported model is tried once on its golden batch, by each backend that its files are for; what came of that is kept
-by processor, versions and files. A model without exported files is read by the reference.
+Every backend that is useful on this processor reads some of an exported model's golden batch for time; of the fastest
+ones, the first that passes the parity gate is chosen. The choice is kept by processor, versions and files. A model
+without exported files is read by the reference.
 """
 
 import hashlib
 import json
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from core import machine, parity, predictor
-from core.backends import AUTO, BACKENDS, EXPORTED, REFERENCE
+from core.backends import AUTO, BACKENDS, EXPORTED, REFERENCE, useful
 from core.errors import InputError, ModelError
 from core.files import write_json
 from core.parity import GOLDEN, Parity
@@ -24,17 +26,17 @@ from core.predictor import Predictor
 STATED = "onnx/export.json"
 """What an export says of its files."""
 ROUNDS, EVERY = 2, 3
-"""How often every so many texts of the golden batch are read for time, after all were read for what is said of them."""
+"""How often every so many texts of the golden batch are read for time."""
 log = logging.getLogger("verdict")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A backend on the golden batch."""
+class Choice:
+    """What reads here."""
 
     backend: str
-    seconds: float
-    parity: Parity
+    parity: Parity | None
+    """None of the reference"""
 
 
 def load(folder: Path, backend: str = AUTO) -> Predictor:
@@ -43,9 +45,9 @@ def load(folder: Path, backend: str = AUTO) -> Predictor:
     Raises ModelError; InputError for a backend that is not known, or whose file is not there.
     """
     if backend == AUTO:
-        best = _best(folder)
-        found = predictor.load(folder, best.backend if best else REFERENCE)
-        found.parity = best.parity if best else None
+        choice = _choice(folder)
+        found = predictor.load(folder, choice.backend)
+        found.parity = choice.parity
         return found
     if backend not in BACKENDS:
         raise InputError(f"There is no backend {backend!r}: it can be {', '.join([AUTO, *BACKENDS])}.")
@@ -56,42 +58,63 @@ def load(folder: Path, backend: str = AUTO) -> Predictor:
     return predictor.load(folder, backend)
 
 
-def try_all(folder: Path) -> list[Trial]:
-    """Every backend that the exported files are for, on the golden batch; one that cannot load them is left out.
+def speeds(folder: Path) -> dict[str, float]:
+    """Seconds that each backend takes for some of the golden batch; one that cannot load the model is left out.
 
     Raises ModelError when there is no golden batch.
     """
-    golden, trials = parity.load(folder), []
-    for backend in [each for each, file in EXPORTED.items() if (folder / file).is_file()]:
+    golden, found = parity.load(folder), {}
+    texts, pairs = golden.texts[::EVERY], golden.pairs[::EVERY] if golden.pairs else None
+    for backend in useful():
+        if backend in EXPORTED and not (folder / EXPORTED[backend]).is_file():
+            continue
         try:
             loaded = predictor.load(folder, backend)
-            found = parity.between(loaded.predict(golden.texts, golden.pairs).logits, golden.logits)
-            trials.append(Trial(backend, min(_seconds(loaded, golden) for _ in range(ROUNDS)), found))
+            found[backend] = min(_seconds(loaded, texts, pairs) for _ in range(ROUNDS))
         except ModelError as error:
             log.warning("The backend %s is left out: %s", backend, error)
-    return trials
+    return found
 
 
-def _best(folder: Path) -> Trial | None:
-    """The fastest that passes; None where none does, or nothing was exported."""
+def gate(folder: Path, backend: str) -> Parity:
+    """A backend against the reference, on the golden batch. Raises ModelError."""
+    golden = parity.load(folder)
+    return parity.between(predictor.load(folder, backend).predict(golden.texts, golden.pairs).logits, golden.logits)
+
+
+def _choice(folder: Path) -> Choice:
+    """The fastest that passes; the reference where none does, or nothing was exported."""
     if not (folder / GOLDEN).is_file():
-        return None
+        return Choice(REFERENCE, None)
     kept = _kept(folder)
     try:
-        stored = json.loads(kept.read_text(encoding="utf-8"))
-        trials = [Trial(each["backend"], each["seconds"], Parity(**each["parity"])) for each in stored["trials"]]
+        stored = json.loads(kept.read_text(encoding="utf-8"))["choice"]
+        return Choice(stored["backend"], Parity(**stored["parity"]) if stored["parity"] else None)
     except (OSError, ValueError, KeyError, TypeError):
-        trials = try_all(folder)
+        pass  # never tried here, or not as it is now
+    found = speeds(folder)
+    choice = next(_passing(folder, sorted(found, key=found.__getitem__)), Choice(REFERENCE, None))
+    try:
+        write_json(kept, {"processor": machine.processor(), "seconds": found, "choice": asdict(choice)})
+    except OSError as error:
+        log.warning("The fastest backend will be looked for anew next time: %s", error)
+    return choice
+
+
+def _passing(folder: Path, backends: list[str]) -> Iterator[Choice]:
+    for backend in backends:
         try:
-            write_json(kept, {"processor": machine.processor(), "trials": [asdict(each) for each in trials]})
-        except OSError as error:
-            log.warning("The fastest backend will be looked for anew next time: %s", error)
-    return min((each for each in trials if each.parity.passed), key=lambda each: each.seconds, default=None)
+            found = gate(folder, backend)
+        except ModelError as error:
+            log.warning("The backend %s is left out: %s", backend, error)
+            continue
+        if found.passed:
+            yield Choice(backend, found)
 
 
 def _kept(folder: Path) -> Path:
     """The file that keeps the trials of this model on this machine."""
-    of = [machine.processor(), *map(version, ("onnxruntime", "openvino"))]
+    of = [machine.processor(), *map(version, ("torch", "onnxruntime", "openvino"))]
     for name in sorted({GOLDEN, *EXPORTED.values()}):
         if (path := folder / name).is_file():
             stat = path.stat()
@@ -100,8 +123,7 @@ def _kept(folder: Path) -> Path:
     return Path(constants.HF_HOME) / "verdict" / "backends" / f"{digest[:32]}.json"
 
 
-def _seconds(loaded: Predictor, golden: parity.Golden) -> float:
-    texts, pairs = golden.texts[::EVERY], golden.pairs[::EVERY] if golden.pairs else None
+def _seconds(loaded: Predictor, texts: list[str], pairs: list[str] | None) -> float:
     began = time.perf_counter()
     loaded.predict(texts, pairs)
     return time.perf_counter() - began

@@ -97,7 +97,11 @@ def require_sound(model: "PreTrainedModel", report: Mapping[str, Any], largest: 
         raise ModelError(
             f"{WEIGHTS} holds NaN or infinite values, in {len(broken)} weights ({broken[0]}, …): {DIVERGED}"
         )
-    places = len(cast("torch.Tensor", model.get_input_embeddings().weight))
+    require_embedded(largest, len(cast("torch.Tensor", model.get_input_embeddings().weight)))
+
+
+def require_embedded(largest: int, places: int) -> None:
+    """The tokenizer's `largest` id must be one of the model's `places`. Raises ModelError."""
     if largest >= places:
         raise ModelError(
             f"{TOKENIZER} is larger than the model's embedding: it numbers tokens up to {largest:,}, and the model has "

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core import fastest, hub, integrity, parity, predictor
-from core.backends import BACKENDS, INT8, ONNX, REFERENCE
+from core.backends import BACKENDS, EXPORTED, INT8, ONNX, REFERENCE, useful
 from core.errors import InputError, ModelError, RunError
 from core.fastest import STATED
 from core.files import sha256
@@ -54,7 +54,7 @@ def test_what_became_of_the_test_split_is_stated(exported: Run) -> None:
     stated = exported.exported
     assert stated["model_sha256"] == sha256(exported.model / WEIGHTS)
     assert stated["sha256"] == {name: sha256(exported.model / name) for name in (ONNX, INT8, GOLDEN)}
-    assert set(stated["test"]) == set(BACKENDS) - {REFERENCE}
+    assert set(stated["test"]) == set(useful())
     test = exported.record.predictions("test")
     found = predictor.predict_split  # what is stated is what a backend says of the split, derived anew here
     from core import data
@@ -107,14 +107,16 @@ def test_the_fastest_that_passes_is_chosen_once(copy: Run, monkeypatch: pytest.M
     times = {"onnx": 3.0, "onnx-int8": 1.0, "openvino": 2.0, "openvino-bf16": 0.5}
     tried = []
 
-    def trials(folder: Path) -> list[fastest.Trial]:
+    def speeds(folder: Path) -> dict[str, float]:
         tried.append(folder)
-        return [
-            fastest.Trial(name, seconds, Parity(4, int(name == "onnx-int8"), 0.02 if "bf16" in name else 0.001))
-            for name, seconds in times.items()
-        ]
+        return times
 
-    monkeypatch.setattr(fastest, "try_all", trials)
+    def gate(folder: Path, backend: str) -> Parity:
+        assert backend != "onnx", "a faster one has passed"
+        return Parity(4, int(backend == "onnx-int8"), 0.02 if "bf16" in backend else 0.001)
+
+    monkeypatch.setattr(fastest, "speeds", speeds)
+    monkeypatch.setattr(fastest, "gate", gate)
     assert [fastest.load(copy.model).backend for _ in range(2)] == ["openvino", "openvino"]  # the faster two fail
     assert len(tried) == 1
     (copy.model / ONNX).write_bytes((copy.model / ONNX).read_bytes())  # another export
@@ -131,10 +133,8 @@ def test_a_damaged_memory_of_the_choice_is_made_anew(
     monkeypatch.setattr(fastest.constants, "HF_HOME", str(tmp_path / "home"))
     first = fastest.load(copy.model)
     (kept,) = (tmp_path / "home").rglob("*.json")
-    assert {each["backend"] for each in json.loads(kept.read_text())["trials"]} == set(BACKENDS) - {
-        REFERENCE, "torch-bf16",
-    }  # fmt: skip
-    for damaged in ("", "{", "[]", '{"trials": [{"backend": 1}]}'):
+    assert set(json.loads(kept.read_text())["seconds"]) == set(useful())
+    for damaged in ("", "{", "[]", '{"choice": {"backend": 1}}', '{"choice": {"backend": "onnx", "parity": [1]}}'):
         kept.write_text(damaged)
         assert fastest.load(copy.model).parity is not None
     assert first.parity is not None
@@ -147,7 +147,7 @@ def test_where_no_backend_passes_the_reference_reads(
     golden = json.loads((copy.model / GOLDEN).read_text())
     golden["logits"] = [logits[::-1] for logits in golden["logits"]]
     (copy.model / GOLDEN).write_text(json.dumps(golden))
-    assert not any(each.parity.passed for each in fastest.try_all(copy.model))
+    assert not any(fastest.gate(copy.model, backend).passed for backend in useful())
     found = fastest.load(copy.model)
     assert (found.backend, found.parity) == (REFERENCE, None)
 
@@ -183,8 +183,7 @@ def test_a_damaged_file_is_left_out(
 ) -> None:
     monkeypatch.setattr(fastest.constants, "HF_HOME", str(tmp_path / "home"))
     (copy.model / name).write_bytes(content)
-    left = {each.backend for each in fastest.try_all(copy.model)}
-    assert left == ({"onnx-int8"} if name == ONNX else {"onnx", "openvino", "openvino-bf16"})
+    assert set(fastest.speeds(copy.model)) == {each for each in useful() if EXPORTED.get(each) != name}
 
 
 def changed_weights(run: Run) -> None:

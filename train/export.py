@@ -5,15 +5,14 @@ They are an addition: nothing of the run is changed, and `onnx/export.json` name
 
 import logging
 import shutil
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from core import data, fastest, machine, metrics, model_files, parity, predictor
-from core.backends import BACKENDS, INT8, ONNX, REFERENCE, Torch
+from core import data, fastest, machine, metrics, parity, predictor
+from core.backends import INT8, ONNX, useful
 from core.errors import RunError
 from core.fastest import STATED
 from core.files import sha256, write_json
@@ -22,13 +21,9 @@ from core.model_files import WEIGHTS
 from core.parity import GOLDEN, Golden
 from core.recipe import Example, Recipe
 from core.runs import Run
-from core.tokenizer import Tokenizer
 
 log = logging.getLogger("verdict")
 
-OPSET = 20
-BLOCK, IN_EIGHT_BITS = 64, 4
-"""A scale for a whole channel, or one for all activations, moves probabilities by 0.06 to 0.24."""
 DOUBLINGS = 6
 """The golden batch has each example alone, and joined with those after it to 2, 4, … of them."""
 SPARE = (
@@ -47,6 +42,8 @@ def export(run: Run, progress: Progress = lambda backend, done, n: None) -> dict
 
     Raises RunError for an incomplete or changed run, DataError where its test split cannot be had.
     """
+    from train.to_onnx import quantise, write_onnx  # bring torch with them
+
     if not run.complete:
         raise RunError(f"{run.name} is not complete, so there is nothing to export yet.")
     weights = sha256(run.model / WEIGHTS)
@@ -64,7 +61,7 @@ def export(run: Run, progress: Progress = lambda backend, done, n: None) -> dict
         texts, pairs = golden_texts(recipe)
         Golden(texts, pairs, predictor.load(folder).predict(texts, pairs).logits.tolist()).save(folder)
         measured = {}
-        for backend in [each for each in BACKENDS if each != REFERENCE]:
+        for backend in useful():
             loaded = fastest.load(folder, backend)
             found = predictor.predict_split(loaded, examples, lambda done, n, to=backend: progress(to, done, n))  # type: ignore[misc]
             scores = metrics.summary(Outcome.of_logits(found.logits, found.label), recipe.labels)
@@ -95,51 +92,6 @@ def require_current(run: Run) -> None:
             f"{run.name}: model/onnx/ is not what was exported from its weights. Export it again: "
             f"python -m train export {run.name}"
         )
-
-
-def write_onnx(folder: Path) -> None:
-    """The model in `folder` as ONNX in float32, for any number of texts of any length."""
-    import torch
-
-    config = model_files.require_files(folder)
-    tokenizer = Tokenizer(folder, config.get("max_position_embeddings", model_files.MOST_TOKENS))
-    reference = Torch(folder, tokenizer)
-    batch = tokenizer.tokens(["a book", "a rather longer film"]).batch([0, 1])
-
-    class Logits(torch.nn.Module):
-        """The model, given no more than the reference gives it."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = reference.model
-
-        def forward(self, *given: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.model(**dict(zip(reference.names, given, strict=True))).logits
-            return logits
-
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of every package that it could use and lacks
-    shape = {0: torch.export.Dim("texts"), 1: torch.export.Dim("tokens", max=tokenizer.max_tokens)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's, about its own workings
-        torch.onnx.export(
-            Logits(), tuple(torch.from_numpy(batch[name]) for name in reference.names), folder / ONNX,
-            input_names=reference.names, output_names=["logits"], dynamic_shapes=((shape,) * len(reference.names),),
-            dynamo=True, external_data=False, opset_version=OPSET, verbose=False,
-        )  # fmt: skip
-
-
-def quantise(folder: Path) -> None:
-    """The ONNX model with its matrices in eight bits, a scale for BLOCK weights; activations are scaled on the way."""
-    import onnx
-    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
-
-    logging.getLogger("onnxruntime.quantization").setLevel(logging.WARNING)  # it tells of every node
-    model = onnx.load(folder / ONNX)
-    model.graph.ClearField("value_info")  # the shapes that the exporter notes are not those after quantisation
-    how = DefaultWeightOnlyQuantConfig(block_size=BLOCK, is_symmetric=True, accuracy_level=IN_EIGHT_BITS, bits=8)
-    quantizer = MatMulNBitsQuantizer(model, algo_config=how)
-    quantizer.process()
-    quantizer.model.save_model_to_file(str(folder / INT8), use_external_data_format=False)
 
 
 def golden_texts(recipe: Recipe) -> tuple[list[str], list[str] | None]:

@@ -5,7 +5,7 @@
 RUN is a run of MiniLM for film reviews, under VERDICT_RUNS; the file has columns text and split. Reviews are of the
 test split, cut at 256 tokens. The pipeline and `auto`, each in a process of its own, take turns with every 1,000. A
 decision that differs counts as the same where the pipeline's probability is within 0.01 of the threshold. At
-DistilBERT's size (random weights) fewer are read. The share of the peak is floating-point operations a second over
+DistilBERT's size (bench/subjects.py) fewer are read. The share of the peak is floating-point operations a second over
 those of a large matrix product in the same number format, measured between the turns. Prints a table, writes
 bench/results/bulk.json, and exits with 1 where MiniLM is less than 6 times faster, a decision differs, or the share at
 DistilBERT's size is below 0.7.
@@ -66,7 +66,7 @@ def measured(folder: Path, texts: list[str], name: str) -> dict[str, Any]:
     """The pipeline and ours over these texts, by turns."""
     lengths = Tokenizer(folder, subjects.MAX_TOKENS).tokens(texts).lengths.tolist()
     theirs, mine, times, peaks = [], [], np.zeros(2), []
-    with Reader(folder, PIPELINE) as pipeline, Reader(folder, AUTO) as ours:
+    with Reader(folder, PIPELINE) as pipeline, Reader(folder, AUTO, many=True) as ours:
         dtype = torch.bfloat16 if ours.backend.endswith("bf16") else torch.float32
         for start in track(range(0, len(texts), TURN), description=name):
             some = texts[start : start + TURN]

@@ -57,7 +57,7 @@ def main(
         rows = by_rows(copy, Path(name), texts[SHORT], most)
         loaded = fastest.load(copy.model)
         results = {
-            "lengths": by_length(loaded, texts),
+            "lengths": by_length(fastest.load(copy.model, many=True), texts),
             "rows": rows,
             "sessions": by_sessions(loaded, texts[USUAL]),
             "backend": loaded.backend,

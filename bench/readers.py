@@ -29,11 +29,11 @@ Read = Callable[[list[str]], npt.NDArray[np.float64]]
 class Reader:
     """A model in `folder`, read by the pipeline, by a backend, or by `auto`, in another process."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Loads the model and reads a text, untimed."""
+    def __init__(self, folder: Path, name: str, *, many: bool = False) -> None:
+        """Loads the model, for texts alone or for `many`, and reads a text, untimed."""
         context = get_context("spawn")
         self._here, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(folder, name, there), daemon=True)
+        self._process = context.Process(target=_serve, args=(folder, name, many, there), daemon=True)
         self._process.start()
         self.backend: str = self._here.recv()
         """what `auto` chose, or `name` itself"""
@@ -53,8 +53,8 @@ class Reader:
         self._process.join()
 
 
-def _serve(folder: Path, name: str, connection: Connection) -> None:
-    read, backend = (_pipeline(folder), name) if name == PIPELINE else _ours(folder, name)
+def _serve(folder: Path, name: str, many: bool, connection: Connection) -> None:
+    read, backend = (_pipeline(folder), name) if name == PIPELINE else _ours(folder, name, many)
     read(["It is warm now."])
     connection.send(backend)
     while True:
@@ -79,6 +79,6 @@ def _pipeline(folder: Path) -> Read:
     return read
 
 
-def _ours(folder: Path, name: str) -> tuple[Read, str]:
-    loaded = fastest.load(folder, name)
+def _ours(folder: Path, name: str, many: bool) -> tuple[Read, str]:
+    loaded = fastest.load(folder, name, many=many)
     return lambda texts: calibration.probabilities(loaded.predict(texts).logits, 1.0), loaded.backend

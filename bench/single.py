@@ -2,7 +2,7 @@
 
     python -m bench.single RUN [--reviews 40]
 
-RUN is a run of MiniLM for single texts, under VERDICT_RUNS. Its model and one of DistilBERT's size with random weights
+RUN is a run of MiniLM for single texts, under VERDICT_RUNS. Its model and one of DistilBERT's size (bench/subjects.py)
 are exported, then read the same reviews, the pipeline and each backend by turns of five, each in a process of its own.
 Prints medians and ratios, writes bench/results/single.json, and exits with 1 where `auto` is less than 4 times faster
 at 32 tokens or 3 times at 128 and 256, or has not passed the parity gate.

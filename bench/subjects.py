@@ -1,6 +1,8 @@
-"""What the speed benches measure: MiniLM as a run has it, and a model of DistilBERT's size with random weights.
+"""What the speed benches measure: MiniLM as a run has it, and a model of DistilBERT's size that says the same.
 
-Both lie in folders with their ONNX files and golden batch, as `train export` makes them.
+That is MiniLM made twice as wide, each of its channels there twice, so that its decisions are a trained model's; how
+fast it is has nothing to do with what its weights are. Both lie in folders with their ONNX files and golden batch, as
+`train export` makes them.
 """
 
 import shutil
@@ -11,28 +13,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig
 
 from core import predictor
+from core.model_files import WEIGHTS
 from core.parity import Golden
 from core.runs import Run
-from train.encoders import resolve
 from train.export import golden_texts
 from train.to_onnx import quantise, write_onnx
 
 MINILM, DISTILBERT = "MiniLM", "DistilBERT's size"
 MAX_TOKENS = 256
-SPREAD = 40.0
-"""By which random weights of the last layer are multiplied, so that decisions are as clear as a trained model's."""
 
 
 @contextmanager
 def both(run: Run) -> Iterator[dict[str, Path]]:
-    """A copy of the run's model, and the random one, each by its name; texts are cut at MAX_TOKENS tokens."""
+    """A copy of the run's model, and the wide one, each by its name; texts are cut at MAX_TOKENS tokens."""
     with tempfile.TemporaryDirectory(prefix="verdict-") as name:
         folders = {MINILM: Path(name) / "minilm", DISTILBERT: Path(name) / "distilbert"}
         shutil.copytree(run.model, folders[MINILM], ignore=shutil.ignore_patterns("onnx"))
-        _write_distilbert(folders[DISTILBERT])
+        shutil.copytree(folders[MINILM], folders[DISTILBERT])
+        _widen(folders[DISTILBERT])
         for folder in folders.values():
             tokenizer = AutoTokenizer.from_pretrained(folder)
             tokenizer.model_max_length = MAX_TOKENS
@@ -81,16 +83,25 @@ def peak_flops(dtype: torch.dtype, size: int = 2048, rounds: int = 8) -> float:
     return 2 * size**3 / min(times)
 
 
-def _write_distilbert(folder: Path) -> None:
-    torch.manual_seed(1)
-    labels = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
-    model = AutoModelForSequenceClassification.from_config(DistilBertConfig(**labels))
-    with torch.no_grad():
-        model.classifier.weight *= SPREAD
-    model.save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(resolve("minilm").folder)
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    tokenizer.save_pretrained(folder)
+def _widen(folder: Path) -> None:
+    """Twice as wide, with each channel of MiniLM's there twice: as wide, deep and many-headed as DistilBERT."""
+    config = BertConfig.from_pretrained(folder)
+    heads = config.num_attention_heads
+    weights = {}
+    for name, value in load_file(folder / WEIGHTS).items():
+        matrix = value.dim() == 2 and "embeddings" not in name
+        if "attention.self" in name:  # what is there twice stays in its head
+            value = value.unflatten(0, (heads, -1)).repeat_interleave(2, dim=1).flatten(0, 1)
+            # Scores of keys twice as wide are twice as large, and divided by a root of two more.
+            value = value * 0.5**0.5 if "query" in name else value
+        elif not name.startswith("classifier") and not (value.dim() == 2 and "embeddings" in name):
+            value = value.repeat_interleave(2, dim=0)
+        if value.dim() == 2:
+            value = value.repeat_interleave(2, dim=1) / (2 if matrix else 1)
+        weights[name] = value.contiguous()
+    save_file(weights, folder / WEIGHTS, {"format": "pt"})
+    config.update({"hidden_size": 2 * config.hidden_size, "intermediate_size": 2 * config.intermediate_size})
+    config.save_pretrained(folder)
 
 
 def _export(folder: Path, run: Run) -> None:

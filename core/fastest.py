@@ -1,18 +1,19 @@
 """Which backend reads texts here: the fastest of those that say what the reference says, on this machine.
 
-Every backend that is useful on this processor reads some of an exported model's golden batch for time; of the fastest
-ones, the first that passes the parity gate is chosen. The choice is kept by processor, versions and files. A model
-without exported files is read by the reference.
+Every backend that is useful on this processor reads some of an exported model's golden batch for time, one text after
+the other and all at once; of the fastest ones, the first that passes the parity gate is chosen for either. The choices
+are kept by processor, versions and files. A model without exported files is read by the reference.
 """
 
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
 
 from huggingface_hub import constants
 
@@ -25,8 +26,9 @@ from core.predictor import Predictor
 
 STATED = "onnx/export.json"
 """What an export says of its files."""
-ROUNDS, EVERY = 2, 3
+ROUNDS, EVERY = 3, 4
 """How often every so many texts of the golden batch are read for time."""
+KINDS = ("alone", "together")
 log = logging.getLogger("verdict")
 
 
@@ -38,14 +40,30 @@ class Choice:
     parity: Parity | None
     """None of the reference"""
 
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> "Choice":
+        """As asdict gave it."""
+        return cls(stored["backend"], Parity(**stored["parity"]) if stored["parity"] else None)
 
-def load(folder: Path, backend: str = AUTO) -> Predictor:
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that a backend takes for some texts."""
+
+    alone: float
+    """for one of them, the geometric mean: short ones count as much as long ones"""
+    together: float
+    """for all of them at once"""
+
+
+def load(folder: Path, backend: str = AUTO, *, many: bool = False) -> Predictor:
     """The model in `folder`, ready to predict, by `backend` or by the fastest that passes the parity gate.
 
-    Raises ModelError; InputError for a backend that is not known, or whose file is not there.
+    It is the fastest for texts that come alone, or for `many` at once. Raises ModelError; InputError for a backend that
+    is not known, or whose file is not there.
     """
     if backend == AUTO:
-        choice = _choice(folder)
+        choice = _choices(folder)["together" if many else "alone"]
         found = predictor.load(folder, choice.backend)
         found.parity = choice.parity
         return found
@@ -58,19 +76,21 @@ def load(folder: Path, backend: str = AUTO) -> Predictor:
     return predictor.load(folder, backend)
 
 
-def speeds(folder: Path) -> dict[str, float]:
-    """Seconds that each backend takes for some of the golden batch; one that cannot load the model is left out.
+def speeds(folder: Path) -> dict[str, Speed]:
+    """How fast each backend reads some of the golden batch; one that cannot load the model is left out.
 
     Raises ModelError when there is no golden batch.
     """
     golden, found = parity.load(folder), {}
     texts, pairs = golden.texts[::EVERY], golden.pairs[::EVERY] if golden.pairs else None
+    one_by_one = [([text], pairs[row : row + 1] if pairs else None) for row, text in enumerate(texts)]
     for backend in useful():
         if backend in EXPORTED and not (folder / EXPORTED[backend]).is_file():
             continue
         try:
             loaded = predictor.load(folder, backend)
-            found[backend] = min(_seconds(loaded, texts, pairs) for _ in range(ROUNDS))
+            alone = geometric_mean(_seconds(loaded, *each) for each in one_by_one)
+            found[backend] = Speed(alone, _seconds(loaded, texts, pairs))
         except ModelError as error:
             log.warning("The backend %s is left out: %s", backend, error)
     return found
@@ -82,34 +102,46 @@ def gate(folder: Path, backend: str) -> Parity:
     return parity.between(predictor.load(folder, backend).predict(golden.texts, golden.pairs).logits, golden.logits)
 
 
-def _choice(folder: Path) -> Choice:
-    """The fastest that passes; the reference where none does, or nothing was exported."""
+def _choices(folder: Path) -> dict[str, Choice]:
+    """The fastest that passes, by what Speed tells; the reference where none does, or nothing was exported."""
     if not (folder / GOLDEN).is_file():
-        return Choice(REFERENCE, None)
+        return dict.fromkeys(KINDS, Choice(REFERENCE, None))
     kept = _kept(folder)
     try:
-        stored = json.loads(kept.read_text(encoding="utf-8"))["choice"]
-        return Choice(stored["backend"], Parity(**stored["parity"]) if stored["parity"] else None)
+        stored = json.loads(kept.read_text(encoding="utf-8"))["choices"]
+        return {kind: Choice.of(stored[kind]) for kind in KINDS}
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never tried here, or not as it is now
-    found = speeds(folder)
-    choice = next(_passing(folder, sorted(found, key=found.__getitem__)), Choice(REFERENCE, None))
+    found, gates = speeds(folder), dict[str, Parity | None]()
+    choices = {
+        kind: _first(folder, sorted(found, key=lambda each, kind=kind: getattr(found[each], kind)), gates)  # type: ignore[misc]
+        for kind in KINDS
+    }
+    tried = {
+        "processor": machine.processor(),
+        "seconds": {backend: asdict(each) for backend, each in found.items()},
+        "choices": {kind: asdict(each) for kind, each in choices.items()},
+    }
     try:
-        write_json(kept, {"processor": machine.processor(), "seconds": found, "choice": asdict(choice)})
+        write_json(kept, tried)
     except OSError as error:
         log.warning("The fastest backend will be looked for anew next time: %s", error)
-    return choice
+    return choices
 
 
-def _passing(folder: Path, backends: list[str]) -> Iterator[Choice]:
+def _first(folder: Path, backends: list[str], gates: dict[str, Parity | None]) -> Choice:
+    """The first that passes the gate, else the reference; `gates` keeps what is found of each, None of a broken one."""
     for backend in backends:
-        try:
-            found = gate(folder, backend)
-        except ModelError as error:
-            log.warning("The backend %s is left out: %s", backend, error)
-            continue
-        if found.passed:
-            yield Choice(backend, found)
+        if backend not in gates:
+            try:
+                gates[backend] = gate(folder, backend)
+            except ModelError as error:
+                log.warning("The backend %s is left out: %s", backend, error)
+                gates[backend] = None
+        found = gates[backend]
+        if found and found.passed:
+            return Choice(backend, found)
+    return Choice(REFERENCE, None)
 
 
 def _kept(folder: Path) -> Path:
@@ -124,6 +156,10 @@ def _kept(folder: Path) -> Path:
 
 
 def _seconds(loaded: Predictor, texts: list[str], pairs: list[str] | None) -> float:
-    began = time.perf_counter()
-    loaded.predict(texts, pairs)
-    return time.perf_counter() - began
+    """Least of ROUNDS."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        loaded.predict(texts, pairs)
+        times.append(time.perf_counter() - began)
+    return min(times)

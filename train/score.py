@@ -80,7 +80,7 @@ def score(
     columns = _columns(upload, model, text, pair)
     parts = output.with_name(f"{output.name}.parts")
     found = _begin(parts, _job(file, model, columns, backend))
-    predictor = fastest.load(model.folder, backend)
+    predictor = fastest.load(model.folder, backend, many=True)
     temperature = calibration.of_record(model.record) if model.record else 1.0
     with file.open("rb") as opened:
         n = rows.estimate(opened, upload.kind)

@@ -28,7 +28,8 @@ def write_onnx(folder: Path) -> None:
     except ModelError:  # another architecture, which is exported as transformers computes it
         module = Logits(reference.model, reference.names)
     batch = tokenizer.tokens(["a book", "a rather longer film"]).batch([0, 1])
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of every package that it could use and lacks
+    for chatty in ("torch.onnx", "onnx_ir", "onnxscript"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)  # they tell of every package that they lack, and every step
     shape = {0: torch.export.Dim("texts"), 1: torch.export.Dim("tokens", max=tokenizer.max_tokens)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's, about its own workings

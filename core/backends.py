@@ -17,17 +17,13 @@ import numpy.typing as npt
 
 from core import model_files
 from core.errors import ModelError
-from core.tokenizer import Batch, Tokenizer
+from core.tokenizer import Batch, Tokenizer, filled_up
 
 REFERENCE = "torch"
 AUTO = "auto"
 """The fastest that passes; see core/fastest.py."""
 ONNX, INT8 = "onnx/model.onnx", "onnx/model_quantized.onnx"
 """Files of an exported model, under the names that other tools expect: in float32, and with weights of eight bits."""
-
-
-STEP = 16
-"""OpenVINO prepares itself for every length it has not met, which takes longer than to read a text: so it meets few."""
 
 
 class Backend(Protocol):
@@ -104,17 +100,15 @@ class OpenVino:
 
     def __call__(self, batch: Batch) -> npt.NDArray[np.float32]:
         """(n, k) logits of a batch."""
-        tokens = batch["input_ids"].shape[1]
-        spare = min(-tokens % STEP, self._most - tokens)
-        filled = {name: np.pad(batch[name], ((0, 0), (0, spare))) if spare else batch[name] for name in self._names}
-        found = self._request.infer(filled, share_inputs=True)
+        filled = filled_up(batch, self._most)
+        found = self._request.infer({name: filled[name] for name in self._names}, share_inputs=True)
         return np.array(found["logits"], dtype=np.float32)
 
 
 def _half(folder: Path, tokenizer: Tokenizer) -> Backend:
     from core.encoder import InHalf  # brings torch with it
 
-    return InHalf(folder, tokenizer.largest)
+    return InHalf(folder, tokenizer.largest, tokenizer.max_tokens)
 
 
 BACKENDS: dict[str, Callable[[Path, Tokenizer], Backend]] = {

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from core.errors import ModelError
 from core.model_files import WEIGHTS, require_embedded
-from core.tokenizer import Batch
+from core.tokenizer import Batch, filled_up
 
 TYPICAL = 2048
 """Tokens of the batch that matrices are laid out for; others are read a little slower."""
@@ -239,15 +239,16 @@ class Encoder:
 class InHalf:
     """The backend that multiplies matrices in bfloat16."""
 
-    def __init__(self, folder: Path, largest: int) -> None:
-        """As an Encoder."""
+    def __init__(self, folder: Path, largest: int, most: int) -> None:
+        """As an Encoder, for texts of at most `most` tokens."""
         _keep_memory()
-        self._encoder = Encoder(folder, Half(), largest)
+        self._encoder, self._most = Encoder(folder, Half(), largest), most
 
     def __call__(self, batch: Batch) -> npt.NDArray[np.float32]:
         """(n, k) logits of a batch."""
+        filled = filled_up(batch, self._most)
         with torch.inference_mode():
-            ids, read, *types = (torch.from_numpy(batch[name]) for name in self._encoder.names)
+            ids, read, *types = (torch.from_numpy(filled[name]) for name in self._encoder.names)
             mask = None if bool(read.all()) else read.bool()[:, None, None]
             return np.asarray(self._encoder(ids, mask, *types).numpy())
 

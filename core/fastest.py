@@ -28,6 +28,8 @@ STATED = "onnx/export.json"
 """What an export says of its files."""
 ROUNDS, EVERY = 3, 4
 """How often every so many texts of the golden batch are read for time."""
+MANY = 4
+"""Times that these texts are read at once: a batch of texts of a kind is as full as among many."""
 KINDS = ("alone", "together")
 log = logging.getLogger("verdict")
 
@@ -90,7 +92,7 @@ def speeds(folder: Path) -> dict[str, Speed]:
         try:
             loaded = predictor.load(folder, backend)
             alone = geometric_mean(_seconds(loaded, *each) for each in one_by_one)
-            found[backend] = Speed(alone, _seconds(loaded, texts, pairs))
+            found[backend] = Speed(alone, _seconds(loaded, texts * MANY, pairs and pairs * MANY))
         except ModelError as error:
             log.warning("The backend %s is left out: %s", backend, error)
     return found

@@ -20,7 +20,7 @@ from core.data import hashes
 from core.errors import InputError, ModelError, VerdictError
 from core.parity import Parity
 from core.predictions import Predictions
-from core.tokenizer import Tokenizer, Tokens, readable
+from core.tokenizer import Tokenizer, Tokens, readable, rounded
 
 AT_ONCE = 4096
 """Texts that are tokenized together: enough to find others of the same length, few enough to hold in memory."""
@@ -158,7 +158,7 @@ def batches(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, BUDGET // int(lengths[order[start]]))
+        size = max(1, BUDGET // rounded(int(lengths[order[start]])))
         yield order[start : start + size]
         start += size
 

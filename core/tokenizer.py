@@ -16,6 +16,10 @@ Batch = dict[str, npt.NDArray[np.int64]]
 """What a model is given: `input_ids`, `attention_mask` and `token_type_ids`, each (n, longest)."""
 
 
+STEP = 16
+"""Fast backends prepare themselves for every length they have not met, which takes longer than to read a text."""
+
+
 @dataclass(frozen=True)
 class Tokens:
     """The tokens of n texts, as the model reads them: long ones cut."""
@@ -62,7 +66,8 @@ class Tokenizer:
         self._whole.no_padding()
         # One object can't do both: its settings hold for all threads.
         self._cut = tokenizers.Tokenizer.from_str(self._whole.to_str())
-        self._cut.enable_truncation(self.max_tokens, direction=stated.get("truncation_side", "right"))
+        self._side = stated.get("truncation_side", "right")
+        self._cut.enable_truncation(self.max_tokens, direction=self._side)
         self._padding = self._id(stated.get("pad_token"))
         self._unknown = self._id(stated.get("unk_token"))
 
@@ -83,11 +88,22 @@ class Tokenizer:
         found = self._whole.encode_batch_fast(inputs)
         n_tokens = np.array([len(each) for each in found], dtype=np.int64)
         long = np.flatnonzero(n_tokens > self.max_tokens)
-        for row, cut in zip(long, self._cut.encode_batch_fast([inputs[row] for row in long]), strict=True):
-            found[row] = cut
+        alone = pairs is None and self._side == "right"
+        if not alone:  # which of two texts is cut is the library's to say
+            for row, cut in zip(long, self._cut.encode_batch_fast([inputs[row] for row in long]), strict=True):
+                found[row] = cut
         ids = [np.array(each.ids, dtype=np.int32) for each in found]
         types = [np.array(each.type_ids, dtype=np.int8) for each in found]
+        for row in long if alone else ():
+            kept = self._beginning(found[row])
+            ids[row], types[row] = ids[row][kept], types[row][kept]
         return Tokens(ids, types, n_tokens, self._padding or 0)
+
+    def _beginning(self, whole: tokenizers.Encoding) -> npt.NDArray[np.bool_]:
+        """(n,) which tokens of a text are read: the special ones, and as many others as there is room for."""
+        special = np.array(whole.special_tokens_mask, dtype=bool)
+        kept: npt.NDArray[np.bool_] = special | (np.cumsum(~special) <= self.max_tokens - special.sum())
+        return kept
 
     def spans(self, text: str) -> npt.NDArray[np.int64]:
         """(n, 2) where the text's tokens begin and end, in characters; special tokens are not among them."""
@@ -109,3 +125,15 @@ def readable(text: str) -> str:
     """The text as tokenizers take it, every character in its place."""
     # NUL ends strings in some tokenizers, and lone surrogates have no UTF-8: neither may stop a whole file.
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
+
+
+def rounded(length: int) -> int:
+    """A length in tokens, up to the next STEP."""
+    return -(-length // STEP) * STEP
+
+
+def filled_up(batch: Batch, most: int) -> Batch:
+    """A batch with its lengths rounded, but not beyond `most`: what is added is not read."""
+    tokens = batch["input_ids"].shape[1]
+    spare = min(rounded(tokens), most) - tokens
+    return {name: np.pad(each, ((0, 0), (0, spare))) for name, each in batch.items()} if spare > 0 else batch

@@ -72,10 +72,10 @@ def test_it_says_what_transformers_says(folder: Path) -> None:
 @pytest.mark.parametrize("folder", OWN, indirect=True)
 def test_bfloat16_moves_it_a_little(folder: Path) -> None:
     tokenizer, given = batch(folder)
-    due, found = Torch(folder, tokenizer)(given), InHalf(folder, tokenizer.largest)(given)
+    due, found = Torch(folder, tokenizer)(given), InHalf(folder, tokenizer.largest, 64)(given)
     assert 0 < np.abs(found - due).max() < 0.03
     alone = {name: values[1:2, : given["attention_mask"][1].sum()] for name, values in given.items()}
-    np.testing.assert_allclose(InHalf(folder, tokenizer.largest)(alone)[0], due[1], atol=0.03)
+    np.testing.assert_allclose(InHalf(folder, tokenizer.largest, 64)(alone)[0], due[1], atol=0.03)
 
 
 @pytest.mark.parametrize("folder", [*OWN, "roberta"], indirect=True)
@@ -94,15 +94,15 @@ def test_it_is_exported_for_any_number_of_texts_of_any_length(folder: Path) -> N
 @pytest.mark.parametrize("folder", ["roberta"], indirect=True)
 def test_another_architecture_is_not_read_in_this_way(folder: Path) -> None:
     with pytest.raises(ModelError, match="RobertaForSequenceClassification of this kind is not known"):
-        InHalf(folder, 10)
+        InHalf(folder, 10, 64)
 
 
 @pytest.mark.parametrize("folder", ["bert"], indirect=True)
 def test_what_does_not_fit_is_refused(folder: Path) -> None:
     with pytest.raises(ModelError, match="larger than the model's embedding"):
-        InHalf(folder, 10**6)
+        InHalf(folder, 10**6, 64)
     weights = load_file(folder / WEIGHTS)
     del weights["bert.encoder.layer.1.output.dense.bias"]
     save_file(weights, folder / WEIGHTS)
     with pytest.raises(ModelError, match=r"model\.safetensors lacks bert\.encoder\.layer\.1\.output\.dense\.bias"):
-        InHalf(folder, 10)
+        InHalf(folder, 10, 64)

@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from core.runs import Run
-from core.tokenizer import Tokenizer, readable
+from core.tokenizer import Tokenizer, filled_up, readable, rounded
 from train import encoders
 
 TEXTS = [
@@ -20,6 +20,7 @@ TEXTS = [
     "a\0b\ud800c",
     "don't — won't… 3.5/10",
     "the book was dull " * 40,
+    "a film [SEP] of [MASK] " * 40,
 ]
 NAMES = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -49,6 +50,16 @@ def test_a_batch_is_padded_to_its_own_longest(folder: Path) -> None:
     found = Tokenizer(folder, 32).tokens(TEXTS)
     assert found.batch([0, 1])["input_ids"].shape == (2, found.lengths[:2].max())
     assert found.batch([0, 1])["attention_mask"].sum(axis=1).tolist() == found.lengths[:2].tolist()
+
+
+def test_lengths_are_filled_up_with_what_is_not_read(folder: Path) -> None:
+    found = Tokenizer(folder, 30).tokens(TEXTS)
+    short, longest = found.batch([0]), found.batch([7])
+    filled = filled_up(short, 30)
+    assert {each.shape for each in filled.values()} == {(1, 16)}
+    assert filled["attention_mask"].sum() == short["attention_mask"].sum()
+    assert filled_up(longest, 30)["input_ids"].shape == (1, 30)  # the model has no more room
+    assert [rounded(length) for length in (1, 16, 17)] == [16, 16, 32]
 
 
 def test_spans_are_where_the_tokens_stand(folder: Path) -> None:

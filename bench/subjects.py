@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig
@@ -58,18 +59,18 @@ def texts(run: Run, n: int, lengths: tuple[int, ...]) -> dict[int, list[str]]:
     return found
 
 
-def non_embedding(folder: Path) -> int:
-    """Weights that every token is multiplied by: all but those of the embeddings."""
+def flops(folder: Path, lengths: list[int]) -> tuple[float, float]:
+    """Floating-point operations of a BERT, forward, over texts of these lengths in tokens: the model's, and those done.
+
+    The second leaves out what backends leave out: all but the first token in the last layer's queries and after them.
+    """
     model = AutoModelForSequenceClassification.from_pretrained(folder)
-    return sum(each.numel() for name, each in model.named_parameters() if "embedding" not in name)
-
-
-def attention_flops(folder: Path, lengths: list[int]) -> float:
-    """Floating-point operations of attention's two products, forward, over texts of these lengths in tokens."""
-    config = AutoModelForSequenceClassification.from_pretrained(folder).config
-    width = getattr(config, "hidden_size", None) or config.dim
-    layers = getattr(config, "num_hidden_layers", None) or config.n_layers
-    return float(sum(4 * length * length * width * layers for length in lengths))
+    weights = sum(each.numel() for name, each in model.named_parameters() if "embedding" not in name)
+    width, layers, n = model.config.hidden_size, model.config.num_hidden_layers, np.array(lengths)
+    attention = 4.0 * width * float((n * n).sum())
+    unread = float((n - 1).sum()) * 2 * width * (2 * width + 2 * model.config.intermediate_size)
+    whole = 2.0 * weights * float(n.sum()) + layers * attention
+    return whole, whole - unread - 4.0 * width * float((n * (n - 1)).sum())
 
 
 def peak_flops(dtype: torch.dtype, size: int = 2048, rounds: int = 8) -> float:

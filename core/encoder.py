@@ -186,8 +186,8 @@ class Layer:
             query = self._query(rounded[:, :1].contiguous())
             key, value = self._others(rounded).chunk(2, dim=-1)
         found = self._arithmetic.attend(self._split(query), self._split(key), self._split(value), mask)
-        x = self._norm(x + self._attended(found.transpose(1, 2).reshape(x.shape)))
-        return self._last(x + self._narrow(nn.gelu(self._wide(self._arithmetic.rounded(x)))))
+        x = self._norm(x.add_(self._attended(found.transpose(1, 2).reshape(x.shape))))
+        return self._last(x.add_(self._narrow(torch.ops.aten.gelu_(self._wide(self._arithmetic.rounded(x))))))
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
         """(n, tokens, d) -> (n, heads, tokens, d / heads)"""

@@ -1,4 +1,4 @@
-"""One training of bench/training.py, in a process of its own: a few steps, timed by the Trainer's own callbacks."""
+"""One training of bench/training.py, in a process of its own, timed by the Trainer's own callbacks."""
 
 import json
 import sys
@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     DataCollatorWithPadding,
@@ -26,13 +28,16 @@ from transformers import (
 
 from bench import subjects
 from bench.training import BATCH, MAX_TOKENS, MINILM, OURS
+from core.files import PROJECT
+from core.recipe import Recipe, load
 from train import cost, lean, precision
 from train.encoders import resolve
-from train.engines import dropout
+from train.engines import dropout, start
+from train.engines.average import Average
 from train.engines.batches import LengthGrouped
 
-WARM = 2
-"""Steps that are not timed."""
+WARM, PIECES = 2, 2
+"""Steps that are not timed, and pieces of a batch of ours."""
 
 
 class Clock(TrainerCallback):
@@ -46,6 +51,17 @@ class Clock(TrainerCallback):
         self.ends.append(time.perf_counter())
 
 
+class Averaging(TrainerCallback):
+    """The running average of the weights, as the `trainer` engine keeps it."""
+
+    def __init__(self, average: Average) -> None:
+        self.average = average
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Take the step's weights in."""
+        self.average.update()
+
+
 class Ours(Trainer):
     """The Trainer with the order of texts that the `trainer` engine gives it."""
 
@@ -57,53 +73,55 @@ class Ours(Trainer):
 
 def main() -> None:
     """Train as the arguments say, and print what it took as JSON."""
-    model_name, way, data, steps, folder = sys.argv[1:]
-    n_steps = int(steps) + WARM
-    ours = way == OURS
+    model_name, way, data, steps, seed, held_out, folder = sys.argv[1:]
+    n_steps, ours = int(steps) + WARM, way == OURS
+    recipe = load(PROJECT / "train" / "recipes" / "imdb.toml", ["encoder=minilm"])
     if ours:
         lean.economise()
-    set_seed(1)
+    set_seed(int(seed))
     encoder = resolve("minilm").folder
     tokenizer = AutoTokenizer.from_pretrained(encoder)
-    model = _model(model_name, encoder)
+    model = _model(model_name, encoder, recipe if ours else None)
     if model_name != MINILM:
         tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    texts = pq.read_table(data, filters=[("split", "=", "train")])
-    texts = texts.take(np.random.default_rng(1).permutation(len(texts))[: n_steps * BATCH])
+    all_rows = pq.read_table(data, filters=[("split", "=", "train")])
+    shuffled = np.random.default_rng(1).permutation(len(all_rows))
+    texts, others = all_rows.take(shuffled[: n_steps * BATCH]), all_rows.take(shuffled[::-1][: int(held_out)])
     padding: Any = False if ours else "max_length"
     encoded = tokenizer(texts["text"].to_pylist(), truncation=True, max_length=MAX_TOKENS, padding=padding)
     rows = Dataset.from_dict({**encoded, "labels": texts["label"].to_pylist()})
     lengths = [sum(mask) for mask in rows["attention_mask"]]
     bf16 = ours and precision.choose("auto") == "bf16"
-    clock = Clock()
+    clock, pieces = Clock(), PIECES if ours else 1
+    average = Average(model, recipe.training.average if ours else 0.0)
     trainer = (Ours if ours else Trainer)(
         model=model,
         args=TrainingArguments(
-            folder, per_device_train_batch_size=BATCH, max_steps=n_steps, learning_rate=2e-5, bf16=bf16, use_cpu=True,
+            folder, per_device_train_batch_size=BATCH // pieces, gradient_accumulation_steps=pieces, max_steps=n_steps,
+            bf16=bf16, use_cpu=True, seed=int(seed), warmup_steps=start.warmup_steps(recipe, n_steps) if ours else 0,
             report_to="none", save_strategy="no", disable_tqdm=True, logging_strategy="no",
         ),
         train_dataset=rows,
         data_collator=DataCollatorWithPadding(tokenizer) if ours else default_data_collator,
-        callbacks=[clock],
+        callbacks=[clock, Averaging(average)],
+        optimizers=(start.optimizer(model, recipe), None) if ours else (None, None),
     )  # fmt: skip
     if isinstance(trainer, Ours):
-        trainer.order = LengthGrouped(lengths, BATCH, 1, 1)
-        dropout.install(model)
+        trainer.order = LengthGrouped(lengths, BATCH, int(seed), 1)
     read = list(trainer._get_train_sampler(rows) or [])
     seconds = _timed(trainer, clock)
-    tokens = sum(lengths[row] for row in read[WARM * BATCH :])
-    flops = 3 * (2 * _trained(model) * tokens + _attention(model, [lengths[row] for row in read[WARM * BATCH :]]))
+    n_read = [lengths[row] for row in read[WARM * BATCH :]]
     peak = subjects.peak_flops(torch.bfloat16 if bf16 else torch.float32)
-    print(
-        json.dumps(
-            {
-                "tokens_per_second": tokens / seconds,
-                "peak_bytes": _memory[0],
-                "peak_flops": peak,
-                "share": flops / seconds / peak,
-            }
-        )
-    )
+    found = {
+        "tokens_per_second": sum(n_read) / seconds,
+        "peak_bytes": _memory[0],
+        "peak_flops": peak,
+        "share": _flops(model, n_read) / seconds / peak,
+    }
+    if int(held_out):
+        with average.applied():
+            found["accuracy"] = _accuracy(trainer, tokenizer, others)
+    print(json.dumps(found))
 
 
 _memory: list[int] = []
@@ -118,22 +136,42 @@ def _timed(trainer: Trainer, clock: Clock) -> float:
     return clock.ends[-1] - clock.ends[WARM - 1]
 
 
-def _model(name: str, encoder: Path) -> PreTrainedModel:
+def _model(name: str, encoder: Path, recipe: Recipe | None) -> PreTrainedModel:
+    """The model, with a recipe's dropout and frozen parts or as it is."""
+    config = AutoConfig.from_pretrained(encoder, num_labels=2) if name == MINILM else DistilBertConfig(num_labels=2)
+    if recipe:
+        for place in ("hidden_dropout_prob", "dropout"):
+            setattr(config, place, recipe.training.dropout)
+        for place in ("attention_probs_dropout_prob", "attention_dropout"):
+            setattr(config, place, recipe.training.attention_dropout)
     if name == MINILM:
-        found: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(encoder, num_labels=2)
+        found: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(encoder, config=config)
     else:
-        found = AutoModelForSequenceClassification.from_config(DistilBertConfig(num_labels=2))
+        found = AutoModelForSequenceClassification.from_config(config)
+    if recipe:
+        layers = "encoder" if name == MINILM else "transformer"
+        start.freeze(found, tuple(each.replace("encoder", layers, 1) for each in recipe.training.frozen))
+        dropout.install(found)
     return found
 
 
-def _trained(model: PreTrainedModel) -> int:
-    return sum(each.numel() for name, each in model.named_parameters() if "embedding" not in name)
-
-
-def _attention(model: PreTrainedModel, lengths: list[int]) -> float:
+def _flops(model: PreTrainedModel, lengths: list[int]) -> float:
+    """Operations: all weights forward, and those that are trained twice as many backward, but for embeddings."""
+    weights = {name: each for name, each in model.named_parameters() if "embedding" not in name}
+    forward = sum(each.numel() for each in weights.values())
+    backward = 2 * sum(each.numel() for each in weights.values() if each.requires_grad)
     width = getattr(model.config, "hidden_size", None) or model.config.dim
     layers = getattr(model.config, "num_hidden_layers", None) or model.config.n_layers
-    return float(sum(4 * length * length * width * layers for length in lengths))
+    attention = sum(4 * length * length * width * layers for length in lengths)
+    return (forward + backward) * (2 * sum(lengths) + attention / forward)
+
+
+def _accuracy(trainer: Trainer, tokenizer: Any, rows: pa.Table) -> float:
+    """Of the trained model, on reviews that it was not trained on."""
+    encoded = tokenizer(rows["text"].to_pylist(), truncation=True, max_length=MAX_TOKENS)
+    trainer.data_collator = DataCollatorWithPadding(tokenizer)
+    found = trainer.predict(Dataset.from_dict(dict(encoded)))
+    return float((found.predictions.argmax(axis=1) == rows["label"].to_numpy()).mean())
 
 
 if __name__ == "__main__":

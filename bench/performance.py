@@ -99,7 +99,7 @@ def training(found: Found) -> str:
         "Share of a large matrix product's rate",
     ]
     said = [
-        f"{way}: accuracy {mean(each):.3f} ± {stdev(each):.3f} on other reviews, {len(each)} seeds, {found['whole']} steps."
+        f"{way}: accuracy {mean(each):.3f} ± {stdev(each):.3f}, {len(each)} seeds, {found['whole']} steps, new reviews."
         for way, each in found["accuracy"].items()
     ]
     body = "\n".join([_table(columns, rows), *(f"{line}\n" for line in said)])

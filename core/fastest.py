@@ -26,10 +26,12 @@ from core.predictor import Predictor
 
 STATED = "onnx/export.json"
 """What an export says of its files."""
-ROUNDS, EVERY = 3, 4
+ROUNDS, EVERY = 2, 4
 """How often every so many texts of the golden batch are read for time."""
 MANY = 4
 """Times that these texts are read at once: a batch of texts of a kind is as full as among many."""
+HOPELESS = 2.0
+"""Times slower than another with texts that come alone."""
 KINDS = ("alone", "together")
 log = logging.getLogger("verdict")
 
@@ -83,7 +85,7 @@ def speeds(folder: Path) -> dict[str, Speed]:
 
     Raises ModelError when there is no golden batch.
     """
-    golden, found = parity.load(folder), {}
+    golden, found = parity.load(folder), dict[str, Speed]()
     texts, pairs = golden.texts[::EVERY], golden.pairs[::EVERY] if golden.pairs else None
     one_by_one = [([text], pairs[row : row + 1] if pairs else None) for row, text in enumerate(texts)]
     for backend in useful():
@@ -92,7 +94,11 @@ def speeds(folder: Path) -> dict[str, Speed]:
         try:
             loaded = predictor.load(folder, backend)
             alone = geometric_mean(_seconds(loaded, *each) for each in one_by_one)
-            found[backend] = Speed(alone, _seconds(loaded, texts * MANY, pairs and pairs * MANY))
+            if alone > HOPELESS * min([alone, *(each.alone for each in found.values())]):
+                together = alone * len(texts) * MANY  # it is not worth the wait to know it better
+            else:
+                together = _seconds(loaded, texts * MANY, pairs and pairs * MANY)
+            found[backend] = Speed(alone, together)
         except ModelError as error:
             log.warning("The backend %s is left out: %s", backend, error)
     return found

@@ -4,9 +4,9 @@
 
 Theirs is the recipe of transformers' run_glue / run_classification as published: Trainer's defaults, float32, every
 text padded to 256 tokens. Ours has the settings of train/recipes/imdb.toml for MiniLM: by length, padded to the
-longest, the number format that `auto` chooses, no dropout, embeddings and two layers as they are, averaged weights;
-and 8 texts at a time, as training.micro_batch=8 does. Same encoder (MiniLM, and DistilBERT's size with random weights),
-same texts of IMDb's training split, batches of 16.
+longest, the number format that `auto` chooses, no dropout, embeddings and two layers as they are (but not the average
+of weights, which means something over thousands of steps); and 8 texts at a time, as training.micro_batch=8 does. Same
+encoder (MiniLM, and DistilBERT's size with random weights), same texts of IMDb's training split, batches of 16.
 
 First a few steps of each, by turns and in processes of their own, for time: a step's tokens are those of the texts,
 padding not counted; memory is the process's peak; the share of the peak is floating-point operations a second (twice

@@ -33,7 +33,6 @@ from core.recipe import Recipe, load
 from train import cost, lean, precision
 from train.encoders import resolve
 from train.engines import dropout, start
-from train.engines.average import Average
 from train.engines.batches import LengthGrouped
 
 WARM, PIECES = 2, 2
@@ -49,17 +48,6 @@ class Clock(TrainerCallback):
     def on_step_end(self, *_: Any, **__: Any) -> None:
         """Take the time."""
         self.ends.append(time.perf_counter())
-
-
-class Averaging(TrainerCallback):
-    """The running average of the weights, as the `trainer` engine keeps it."""
-
-    def __init__(self, average: Average) -> None:
-        self.average = average
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Take the step's weights in."""
-        self.average.update()
 
 
 class Ours(Trainer):
@@ -93,7 +81,6 @@ def main() -> None:
     lengths = [sum(mask) for mask in rows["attention_mask"]]
     bf16 = ours and precision.choose("auto") == "bf16"
     clock, pieces = Clock(), PIECES if ours else 1
-    average = Average(model, recipe.training.average if ours else 0.0)
     trainer = (Ours if ours else Trainer)(
         model=model,
         args=TrainingArguments(
@@ -103,7 +90,7 @@ def main() -> None:
         ),
         train_dataset=rows,
         data_collator=DataCollatorWithPadding(tokenizer) if ours else default_data_collator,
-        callbacks=[clock, Averaging(average)],
+        callbacks=[clock],
         optimizers=(start.optimizer(model, recipe), None) if ours else (None, None),
     )  # fmt: skip
     if isinstance(trainer, Ours):
@@ -119,8 +106,7 @@ def main() -> None:
         "share": _flops(model, n_read) / seconds / peak,
     }
     if int(held_out):
-        with average.applied():
-            found["accuracy"] = _accuracy(trainer, tokenizer, others)
+        found["accuracy"] = _accuracy(trainer, tokenizer, others)
     print(json.dumps(found))
 
 

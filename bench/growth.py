@@ -10,7 +10,6 @@ the most rows is over 1.25 times that of 100,000 (or of the most, if fewer).
 """
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -42,6 +41,8 @@ FEWEST, SHORT, USUAL = 1_000, 16, 64
 SECONDS = 5.0
 """Of reviews, for each number of sessions."""
 FLAT = 1.25
+OFTEN = 0.1
+"""Seconds between looks at a process's memory."""
 
 
 def main(
@@ -99,13 +100,15 @@ def by_rows(run: Run, folder: Path, texts: list[str], most: int) -> list[dict[st
         command = [sys.executable, "-m", "train", "score", str(file), "--model", run.name, "-o", str(output)]
         environment = os.environ | {"VERDICT_RUNS": str(folder / "runs")}
         began = time.perf_counter()
+        peak = 0
         with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            while process.poll() is None:
+                peak = max(peak, _peak_bytes(process.pid))
+                time.sleep(OFTEN)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
         seconds = time.perf_counter() - began
-        found.append({"rows": n, "rows_per_second": n / seconds, "seconds": seconds, "peak_gb": _bytes(usage) / 1e9})
+        found.append({"rows": n, "rows_per_second": n / seconds, "seconds": seconds, "peak_gb": peak / 1e9})
         file.unlink()
         n *= 10
     return found
@@ -138,8 +141,13 @@ def by_sessions(loaded: Predictor, texts: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _bytes(usage: resource.struct_rusage) -> int:
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def _peak_bytes(process: int) -> int:
+    """The most memory a process has had so far, 0 once it has ended; what is told at the end counts its parent, too."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,14 +87,12 @@ class OpenVino:
 
     def __init__(self, folder: Path, tokenizer: Tokenizer, *, precision: str = "f32") -> None:
         """Raises ModelError for a file that names others, and whatever a damaged one leads to."""
-        import openvino
-
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads(),
         }
-        compiled = openvino.Core().compile_model(_alone(folder / ONNX), "CPU", settings)
+        compiled = _openvino().compile_model(_alone(folder / ONNX), "CPU", settings)
         self._names = [each.any_name for each in compiled.inputs]
         self._request = compiled.create_infer_request()
         self._most = tokenizer.max_tokens
@@ -103,6 +102,16 @@ class OpenVino:
         filled = filled_up(batch, self._most)
         found = self._request.infer({name: filled[name] for name in self._names}, share_inputs=True)
         return np.array(found["logits"], dtype=np.float32)
+
+
+@cache
+def _openvino() -> Any:
+    """OpenVINO itself, once and for good. On processors with AMX each gives the thread a stack for handling signals;
+    of two that overlap, the last to go puts back the stack that the first took with it, and the next signal is fatal.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _half(folder: Path, tokenizer: Tokenizer) -> Backend:
@@ -127,9 +136,7 @@ EXPORTED = {"onnx": ONNX, "onnx-int8": INT8, "openvino": ONNX, "openvino-bf16": 
 
 def useful() -> list[str]:
     """The backends but the reference that this processor is made for."""
-    import openvino
-
-    known = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    known = _openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return [each for each in BACKENDS if each != REFERENCE and (each not in IN_BF16 or "BF16" in known)]
 
 

@@ -1,7 +1,9 @@
 """A run as ONNX: what is written, what it says of itself, and what is published of it."""
 
+import gc
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from core.files import sha256
 from core.model_files import WEIGHTS
 from core.parity import GOLDEN, Parity
 from core.runs import Run
+from tests import processes
 from train.export import export, golden_texts, require_current
 from train.publish import publish
 
@@ -48,6 +51,22 @@ def test_every_backend_says_what_the_reference_says(exported: Run, backend: str)
     np.testing.assert_allclose(
         found.predict(texts).logits, predictor.load(exported.model).predict(texts).logits, atol=0.3
     )
+
+
+def test_a_process_that_let_backends_go_still_handles_signals(exported: Run, tmp_path: Path) -> None:
+    said = tmp_path / "said.txt"
+    process = processes.start(said, _signal_after, exported.model)
+    process.join(60)
+    assert (process.exitcode, said.read_text().splitlines()[-1:]) == (0, ["handled"])
+
+
+def _signal_after(folder: Path) -> None:
+    held = [fastest.load(folder, each) for each in useful()]
+    while held:
+        held.pop(0)  # in this order they took the handlers' stack with them: see backends._openvino
+        gc.collect()
+    signal.signal(signal.SIGINT, lambda *_: print("handled"))
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_what_became_of_the_test_split_is_stated(exported: Run) -> None:

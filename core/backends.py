@@ -106,8 +106,10 @@ class OpenVino:
 
 @cache
 def _openvino() -> Any:
-    """OpenVINO itself, once and for good. On processors with AMX each gives the thread a stack for handling signals;
-    of two that overlap, the last to go puts back the stack that the first took with it, and the next signal is fatal.
+    """OpenVINO itself, once and for good.
+
+    On processors with AMX each gives the thread a stack for handling signals; of two that overlap, the last to go puts
+    back the stack that the first took with it, and the next signal is fatal.
     """
     import openvino
 

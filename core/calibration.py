@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
-from scipy.special import softmax
 
 from core.errors import RunError
 from core.metrics import calibration_error
@@ -21,6 +19,9 @@ HOTTEST = 100.0
 
 def fit(validation: Predictions) -> float:
     """The temperature at which the examples' true labels are most likely."""
+    from scipy.optimize import brentq  # slow to import, and a page may do without
+    from scipy.special import softmax
+
     logits = validation.logits.astype(np.float64)
     true = logits[np.arange(len(logits)), validation.label]
 
@@ -49,6 +50,8 @@ def of_record(record: Record) -> float:
 
 def probabilities(logits: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
     """(n, k) calibrated probabilities of (n, k) logits."""
+    from scipy.special import softmax
+
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
 
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.stats.proportion import proportion_confint
 
-from core import calibration
+from core import calibration, metrics
 from core.predictions import Predictions
 from core.runs import Record
 
@@ -67,12 +66,12 @@ def measure(validation: Predictions, test: Predictions, coverage: float) -> Cove
     found = calibration.probabilities(test.logits, temperature)
     sets, rows = named(found, limit), np.arange(len(test))
     held, one = sets[rows, test.label], sets.sum(axis=1) == 1
-    low, high = proportion_confint(int(held.sum()), len(test), alpha=0.05, method="wilson")
+    low, high = metrics.wilson(int(held.sum()), len(test))
     return Coverage(
         asked=coverage,
         found=float(held.mean()),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         plain=float((found[rows, test.label] >= limit).mean()),
         sure=float(one.mean()),
         right=float(held[one].mean()) if one.any() else None,

@@ -6,8 +6,6 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 Written = Literal["Counts", "Of the true label", "Of the decided label"]
 WRITTEN: Final[tuple[Written, ...]] = ("Counts", "Of the true label", "Of the decided label")
@@ -41,6 +39,9 @@ def in_blocks(counts: npt.NDArray[np.int64]) -> list[int]:
     """
     if len(counts) <= 3:
         return list(range(len(counts)))
+    from scipy.cluster.hierarchy import leaves_list, linkage  # slow to import, and a page may do without
+    from scipy.spatial.distance import squareform
+
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     apart = 1 - (shares + shares.T) / 2
     np.fill_diagonal(apart, 0)

@@ -13,9 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
-from sklearn.metrics import roc_auc_score
-from statsmodels.stats.proportion import proportion_confint
 
 RESAMPLES: Final = 1000
 BINS: Final = 15
@@ -43,6 +40,8 @@ class Outcome:
     @classmethod
     def of_logits(cls, logits: npt.ArrayLike, labels: npt.ArrayLike) -> "Outcome":
         """From (n, k) logits and (n,) labels."""
+        from scipy.special import log_softmax  # slow to import, and a page may do without
+
         scores = np.asarray(logits, dtype=np.float64)
         return cls(np.asarray(labels, dtype=np.int64), scores.argmax(1), log_softmax(scores, axis=1), scores.shape[1])
 
@@ -79,6 +78,8 @@ class Outcome:
         """Area under the ROC curve of each label against the rest, their mean; None where a label has no example."""
         if self.log_probabilities is None or len(np.unique(self.labels)) < self.n_labels:
             return None
+        from sklearn.metrics import roc_auc_score
+
         probabilities = np.exp(self.log_probabilities)
         if self.n_labels == 2:  # both labels have the same area
             return float(roc_auc_score(self.labels, probabilities[:, 1]))
@@ -341,7 +342,7 @@ def summary(outcome: Outcome, names: Sequence[str], resamples: int | None = None
     found = values(outcome)
     resampled = [name for name in found if METRICS[name].resampled]
     bounds = _bootstrap(outcome, resampled, RESAMPLES if resamples is None else resamples) | {
-        "accuracy": _wilson(outcome)
+        "accuracy": wilson(outcome.cells.trace(), outcome.cells.sum())
     }
     precision, recall, f1, support = outcome.per_class
     per_class = [
@@ -360,10 +361,12 @@ def _entry(value: float, low: float | None, high: float | None) -> dict[str, flo
     return {"value": value, "low": low, "high": high}
 
 
-def _wilson(outcome: Outcome) -> Interval:
-    right, n = int(outcome.cells.trace()), int(outcome.cells.sum())
-    low, high = proportion_confint(right, n, alpha=0.05, method="wilson")
-    return float(low), float(high)
+def wilson(hits: Any, n: Any) -> tuple[Any, Any]:
+    """Ends of the 95% intervals of shares: E. Wilson, Probable Inference, JASA 1927. Of numbers or of arrays (m,)."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
+    return (low, high) if np.ndim(low) else (float(low), float(high))
 
 
 def _bootstrap(outcome: Outcome, names: Sequence[str], resamples: int) -> dict[str, Interval]:

@@ -12,8 +12,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest, norm
-from statsmodels.stats.contingency_tables import mcnemar
 
 from core import metrics
 from core.metrics import METRICS, Interval, Outcome
@@ -132,6 +130,8 @@ def compare(first: Predictions, second: Predictions, labels: Sequence[str]) -> P
 
 def exact_mcnemar(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
     """Two-sided p-value of the exact McNemar test; `one` and `other` (n,) say which examples each has right."""
+    from statsmodels.stats.contingency_tables import mcnemar  # slow to import, and a page may do without
+
     table = [[(one & other).sum(), (one & ~other).sum()], [(~one & other).sum(), (~one & ~other).sum()]]
     if table[0][1] + table[1][0] == 0:
         return 1.0  # nothing to tell them apart; the library divides by it
@@ -143,6 +143,8 @@ def smallest_gap(n: int) -> float | None:
 
     It is reached when every flip goes the same way: m flips are significant once 2 * 0.5**m <= 5%.
     """
+    from scipy.stats import binomtest
+
     flips = next((m for m in range(1, n + 1) if binomtest(m, m, 0.5).pvalue <= ALPHA), None)
     return None if flips is None else flips / n
 
@@ -153,6 +155,8 @@ def likely_gap(n: int, disagreement: float) -> float | None:
     `disagreement` is the share of examples that only one of two has right: with it grows the variance of the
     difference (R. Connor, Biometrics 1987). It is no less than the difference itself. By the normal approximation.
     """
+    from scipy.stats import norm
+
     effect = float(norm.isf(ALPHA / 2) + norm.ppf(POWER)) / n**0.5  # in standard deviations of one example's difference
     gap = max(effect * disagreement**0.5, effect**2)  # the second: all disagreements go one way
     return gap if gap <= 1 else None

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.special import softmax
 
 from core.errors import RunError
 
@@ -57,6 +56,8 @@ class Predictions:
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float64]:
         """(n, k) softmax of the logits."""
+        from scipy.special import softmax  # slow to import, and a page may do without
+
         return np.asarray(softmax(self.logits.astype(np.float64), axis=1))
 
     @cached_property

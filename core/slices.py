@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
+from core import metrics
 from core.predictions import Predictions
 from core.wording import figure, interval
 
@@ -93,7 +93,7 @@ def table(slices: Slices, right: npt.NDArray[np.bool_]) -> pd.DataFrame:
     rest, and few: whether there are fewer than FEW examples.
     """
     n, hits = slices.counts(), slices.counts(right)
-    low, high = proportion_confint(hits, n, alpha=0.05, method="wilson") if len(n) else (hits, hits)
+    low, high = metrics.wilson(hits, n) if len(n) else (hits, hits)
     rest = (right.sum() - hits) / (len(right) - n)
     frame = pd.DataFrame(
         {

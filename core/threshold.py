@@ -11,8 +11,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import logit
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from core import metrics
 from core.metrics import METRICS, Counts, Outcome
@@ -40,6 +38,8 @@ class Best:
 
 def decide(found: Predictions, temperature: float, threshold: float) -> npt.NDArray[np.int64]:
     """(n,) decided labels; of other than two labels the likeliest, whatever the threshold."""
+    from scipy.special import logit  # slow to import, and a page may do without
+
     if found.logits.shape[1] != 2:
         return found.decisions
     return np.asarray(_margin(found) / temperature > logit(threshold), dtype=np.int64)
@@ -69,12 +69,16 @@ def best(validation: Predictions, temperature: float) -> list[Best]:
 
 def roc(found: Predictions) -> pd.DataFrame:
     """The ROC curve, columns x and y: share of the second label's examples found, by the first's taken for it."""
+    from sklearn.metrics import roc_curve
+
     false, true, _ = roc_curve(found.label == 1, _margin(found))
     return _thinned(false, true)
 
 
 def precision_recall(found: Predictions) -> pd.DataFrame:
     """Columns x and y: share of the decisions for the second label that are right, by share of its examples found."""
+    from sklearn.metrics import precision_recall_curve
+
     precision, recall, _ = precision_recall_curve(found.label == 1, _margin(found), drop_intermediate=True)
     return _thinned(recall, precision)
 
@@ -98,6 +102,8 @@ def can_be_drawn(found: Predictions) -> bool:
 
 def _at_all(found: Predictions, temperature: float) -> npt.NDArray[np.int64]:
     """(m, 2, 2) confusion matrices, one for each of the m thresholds in GRID, in one pass over the examples."""
+    from scipy.special import logit
+
     passed = np.searchsorted(logit(GRID), _margin(found) / temperature)  # how many thresholds decide for the second
     m = len(GRID)
     counts = np.bincount(found.label * (m + 1) + passed, minlength=2 * (m + 1)).reshape(2, m + 1)

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from core import calibration
 from core import recipe as recipes
 from core.errors import VerdictError
-from core.metrics import BINS, METRICS
+from core.metrics import BINS, METRICS, wilson
 from core.predictions import Predictions
 from core.recipe import Recipe
 from core.runs import Run
@@ -178,7 +177,7 @@ def reliability(found: Predictions) -> pd.DataFrame:
     each = pd.DataFrame({"confidence": found.confidence, "right": found.label == found.decisions})
     bins = each.groupby(np.minimum((found.confidence * BINS).astype(int), BINS - 1))
     frame = bins.agg(confidence=("confidence", "mean"), accuracy=("right", "mean"), count=("right", "size"))
-    low, high = proportion_confint(bins["right"].sum(), frame["count"], alpha=0.05, method="wilson")
+    low, high = wilson(bins["right"].sum(), frame["count"])
     return frame.assign(
         low=frame.index / BINS, high=(frame.index + 1) / BINS, accuracy_low=low, accuracy_high=high
     ).reset_index(drop=True)

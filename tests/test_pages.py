@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +57,27 @@ def words(app: AppTest) -> str:
         *app.subheader,
     ]
     return "\n".join(str(part.value) for part in parts)
+
+
+FIRST_PAGE = """
+import sys
+from unittest.mock import patch
+from streamlit.testing.v1 import AppTest
+
+app = AppTest.from_file("pages/Classify.py", default_timeout=60)
+app.query_params["model"] = sys.argv[1]
+with patch("core.ui.prepare") as prepare:  # which loads the model beside the page
+    app.run()
+assert prepare.called and app.text_area and not app.exception and not app.error
+print(*sys.modules)
+"""
+
+
+def test_the_first_page_waits_for_no_library_that_it_can_do_without(run: Run) -> None:
+    command = [sys.executable, "-c", FIRST_PAGE, run.name]
+    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
+    slow = {"torch", "transformers", "datasets", "onnxruntime", "openvino", "sklearn", "scipy", "statsmodels"}
+    assert not slow & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -27,16 +27,16 @@ from transformers import (
 )
 
 from bench import subjects
-from bench.training import BATCH, MAX_TOKENS, MINILM, OURS
+from bench.training import BATCH, HALVES, MAX_TOKENS, MINILM, THEIRS
 from core.files import PROJECT
 from core.recipe import Recipe, load
 from train import cost, lean, precision
 from train.encoders import resolve
-from train.engines import dropout, start
+from train.engines import start
 from train.engines.batches import LengthGrouped
 
 WARM, PIECES = 2, 2
-"""Steps that are not timed, and pieces of a batch of ours."""
+"""Steps that are not timed, and pieces of a batch that is read in halves."""
 
 
 class Clock(TrainerCallback):
@@ -62,7 +62,7 @@ class Ours(Trainer):
 def main() -> None:
     """Train as the arguments say, and print what it took as JSON."""
     model_name, way, data, steps, seed, held_out, folder = sys.argv[1:]
-    n_steps, ours = int(steps) + WARM, way == OURS
+    n_steps, ours = int(steps) + WARM, way != THEIRS
     recipe = load(PROJECT / "train" / "recipes" / "imdb.toml", ["encoder=minilm"])
     if ours:
         lean.economise()
@@ -80,7 +80,8 @@ def main() -> None:
     rows = Dataset.from_dict({**encoded, "labels": texts["label"].to_pylist()})
     lengths = [sum(mask) for mask in rows["attention_mask"]]
     bf16 = ours and precision.choose("auto") == "bf16"
-    clock, pieces = Clock(), PIECES if ours else 1
+    clock, pieces = Clock(), PIECES if way == HALVES else 1
+    padded = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=MAX_TOKENS // start.LENGTHS)
     trainer = (Ours if ours else Trainer)(
         model=model,
         args=TrainingArguments(
@@ -89,7 +90,7 @@ def main() -> None:
             report_to="none", save_strategy="no", disable_tqdm=True, logging_strategy="no",
         ),
         train_dataset=rows,
-        data_collator=DataCollatorWithPadding(tokenizer) if ours else default_data_collator,
+        data_collator=padded if ours else default_data_collator,
         callbacks=[clock],
         optimizers=(start.optimizer(model, recipe), None) if ours else (None, None),
     )  # fmt: skip
@@ -137,7 +138,7 @@ def _model(name: str, encoder: Path, recipe: Recipe | None) -> PreTrainedModel:
     if recipe:
         layers = "encoder" if name == MINILM else "transformer"
         start.freeze(found, tuple(each.replace("encoder", layers, 1) for each in recipe.training.frozen))
-        dropout.install(found)
+        start.hasten(found)
     return found
 
 

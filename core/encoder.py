@@ -4,7 +4,6 @@ What transformers does in some thirty operations a layer is done in a dozen that
 layer only the first token is computed, as nothing else is read of it.
 """
 
-import ctypes
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import torch.nn.functional as nn
 from safetensors.torch import load_file
 
 from core.errors import ModelError
+from core.machine import keep_memory
 from core.model_files import WEIGHTS, require_embedded
 from core.tokenizer import Batch, filled_up
 
@@ -241,7 +241,7 @@ class InHalf:
 
     def __init__(self, folder: Path, largest: int, most: int) -> None:
         """As an Encoder, for texts of at most `most` tokens."""
-        _keep_memory()
+        keep_memory()
         self._encoder, self._most = Encoder(folder, Half(), largest), most
 
     def __call__(self, batch: Batch) -> npt.NDArray[np.float32]:
@@ -251,11 +251,3 @@ class InHalf:
             ids, read, *types = (torch.from_numpy(filled[name]) for name in self._encoder.names)
             mask = None if bool(read.all()) else read.bool()[:, None, None]
             return np.asarray(self._encoder(ids, mask, *types).numpy())
-
-
-def _keep_memory() -> None:
-    """Have the C library keep freed memory: to get each layer's anew takes a sixth of a batch's time."""
-    if setting := getattr(ctypes.CDLL(None), "mallopt", None):
-        mmap_threshold, trim_threshold, most = -3, -1, 2**31 - 1
-        setting(mmap_threshold, 2**30)
-        setting(trim_threshold, most)

@@ -28,7 +28,7 @@ def test_release_gives_back_what_lies_between_blocks_in_use() -> None:
 def test_a_limit_is_set_where_there_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name, raising=False)
     lean.economise()
-    assert os.environ[name] == lean.SHAPES
+    assert os.environ[name] == lean.CACHES[name]
     monkeypatch.setenv(name, "7")
     lean.economise()
     assert os.environ[name] == "7"

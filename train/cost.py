@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from train import lean
+
 
 @contextmanager
 def measured(phases: dict[str, Any], name: str) -> Iterator[None]:
@@ -16,6 +18,7 @@ def measured(phases: dict[str, Any], name: str) -> Iterator[None]:
 
     On Linux the peak is the phase's own; elsewhere it is the highest of the process so far.
     """
+    lean.release()  # what the phase before left is not this one's
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # forget the highest resident size so far
     if torch.cuda.is_available():

@@ -1,24 +1,26 @@
-"""Memory that training has no more use for goes back to the system.
+"""Memory in training: kept from step to step, and given back to the system from time to time.
 
-Batches have many lengths. glibc keeps freed blocks in heaps that blocks of other sizes break up, and oneDNN keeps what
-it compiled for each shape it met; at DistilBERT's size the two grow to more than a gigabyte (`python -m bench.memory`).
+Batches have many lengths. Freed blocks lie in heaps that blocks of other sizes break up, and oneDNN keeps what it
+compiled for each shape it met; at DistilBERT's size the two grow to more than a gigabyte (`python -m bench.memory`).
 """
 
 import ctypes
 import os
 from typing import Final
 
-CACHES: Final = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
-"""oneDNN's own, and that of torch's layer above it; each keeps 1,024 compiled operations where nothing is said."""
-SHAPES: Final = "16"
-"""Compiled operations to keep: a step has about ten, which each layer uses again. With too few to keep these, short
-texts take a third longer."""
+from core.machine import keep_memory
+
+CACHES: Final = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "192", "LRU_CACHE_CAPACITY": "16"}
+"""Compiled operations to keep: oneDNN's own, and those that torch holds above it; each keeps 1,024 where nothing is
+said. A step has about twenty for each length of its batches, of which there are start.LENGTHS; to compile them anew
+takes a sixth of a step's time."""
 
 
 def economise() -> None:
-    """Limit what oneDNN keeps, for the whole process; call before anything is computed."""
-    for name in CACHES:
-        os.environ.setdefault(name, SHAPES)  # read once, by the first operation
+    """Limit what oneDNN keeps, and keep freed memory, for the whole process; call before anything is computed."""
+    keep_memory()
+    for name, most in CACHES.items():
+        os.environ.setdefault(name, most)  # read once, by the first operation
 
 
 def release() -> None:

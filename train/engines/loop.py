@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 from tqdm import tqdm
-from transformers import AutoModel, PreTrainedTokenizerBase, get_linear_schedule_with_warmup
+from transformers import AutoModel, get_linear_schedule_with_warmup
 
 from core import metrics
 from core.cls_head import ClsConfig, ClsForSequenceClassification
@@ -22,7 +22,7 @@ from core.files import write_atomically
 from core.metrics import Outcome
 from core.predictor import require_finite
 from train import lean
-from train.engines import dropout, start
+from train.engines import start
 from train.engines.average import Average
 from train.engines.selection import Selection
 from train.engines.start import Job
@@ -164,7 +164,7 @@ class _Training:
         """One optimiser step on a batch; returns its mean loss."""
         total = 0.0
         for piece in _pieces(examples, self.micro_batch):
-            inputs = _padded(piece, self.tokenizer).to(self.device)
+            inputs = self._padded(piece).to(self.device)
             loss = start.loss(self._logits(inputs), inputs["labels"], self.settings.label_smoothing) / len(examples)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
@@ -188,11 +188,16 @@ class _Training:
         found = self.sets["validation"]
         rows = sorted(range(len(found)), key=found.lengths.__getitem__, reverse=True)
         examples = [found[row] for row in rows]
-        batches = [_padded(piece, self.tokenizer) for piece in _pieces(examples, 2 * self.micro_batch)]
+        batches = [self._padded(piece) for piece in _pieces(examples, 2 * self.micro_batch)]
         bar = tqdm(batches, desc="Validation", unit="batch", leave=False)
         logits = np.concatenate([self._logits(inputs.to(self.device)).cpu().numpy() for inputs in bar])
         require_finite(logits)
         return Outcome.of_logits(logits, np.array([each["labels"] for each in examples]))
+
+    def _padded(self, examples: Sequence[Example]) -> Any:
+        """Tensors of a batch, padded to its longest text."""
+        multiple = start.multiple(self.job.recipe)
+        return self.tokenizer.pad(list(examples), return_tensors="pt", pad_to_multiple_of=multiple)
 
     def _log_loss(self) -> None:
         if self.losses:
@@ -228,14 +233,9 @@ def _model(job: Job) -> ClsForSequenceClassification:
     weights = {name: each for name, each in encoder.state_dict().items() if not name.startswith("pooler.")}
     model.encoder.load_state_dict(weights)
     start.freeze(model, job.recipe.training.frozen)
-    dropout.install(model)
+    start.hasten(model)
     return model
 
 
 def _pieces(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
     return (examples[first : first + size] for first in range(0, len(examples), size))
-
-
-def _padded(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> Any:
-    """Tensors of a batch, padded to its longest text."""
-    return tokenizer.pad(list(examples), return_tensors="pt")

@@ -25,8 +25,11 @@ from core.errors import RecipeError
 from core.recipe import Recipe
 from core.runs import Run
 from train.encoders import Encoder
-from train.engines import dropout
+from train.engines import dropout, layers
 from train.engines.batches import LengthGrouped
+
+LENGTHS = 8
+"""Of batches: what is compiled for one is used again."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,15 @@ def tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> dict[s
     return {**encoded, "labels": frame["label"].tolist(), "length": lengths}
 
 
+def multiple(recipe: Recipe) -> int:
+    """What the length of a batch is rounded up to a multiple of: batches have no more than LENGTHS lengths.
+
+    It is 1 where the longest text would be rounded to more than the model may be able to read.
+    """
+    most = recipe.training.max_tokens
+    return 1 if most % LENGTHS else most // LENGTHS
+
+
 def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
     """Sum over a batch of the cross-entropy with smoothed targets: C. Szegedy et al., CVPR 2016, section 7."""
     return nn.functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
@@ -126,8 +138,15 @@ def model(job: Job) -> PreTrainedModel:
         dtype=torch.float32,
     )
     freeze(found, job.recipe.training.frozen)
-    dropout.install(found)
+    hasten(found)
     return found
+
+
+def hasten(model: PreTrainedModel) -> None:
+    """Have a model of transformers compute as fast as a CPU can, where there is nothing but one."""
+    if not torch.cuda.is_available():
+        dropout.install(model)
+        layers.install(model)
 
 
 def freeze(model: PreTrainedModel, prefixes: tuple[str, ...]) -> None:

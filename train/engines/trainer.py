@@ -58,7 +58,7 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
         args=_arguments(job, micro_batch, len(order)),
         train_dataset=train_set,
         eval_dataset=validation_set,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=start.multiple(job.recipe)),
         compute_metrics=_scores,
         compute_loss_func=partial(_loss, smoothing=job.recipe.training.label_smoothing),
         optimizers=(start.optimizer(model, job.recipe), None),

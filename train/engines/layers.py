@@ -1,0 +1,108 @@
+"""Layers of BERT and DistilBERT with as little beside the matrix products as there can be, to be trained on a CPU.
+
+What is multiplied is rounded once, as autocast would have it, not anew for each product. Query, key and value are one
+product. In the last layer only the first token is computed, as nothing else is read of it. What is added up over the
+layers, and the norms, are in the format of what comes in: float32.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.models.bert.modeling_bert import BertLayer
+from transformers.models.distilbert.modeling_distilbert import TransformerBlock
+
+from core.encoder import NAMES
+from train.engines import dropout
+
+KINDS = {BertLayer: "bert", TransformerBlock: "distilbert"}
+
+
+def install(model: nn.Module) -> None:
+    """Have those layers of a model compute this way that are of these kinds; its parameters stay where they are."""
+    found = [each for each in model.modules() if type(each) in KINDS]
+    for each in found:
+        each.forward = Layer(each, first_alone=each is found[-1])
+
+
+class Layer:
+    """The way forward through a layer of transformers."""
+
+    def __init__(self, layer: nn.Module, *, first_alone: bool) -> None:
+        bert, names = isinstance(layer, BertLayer), NAMES[KINDS[type(layer)]]
+        parts = [layer.get_submodule(each) for each in (names.query, names.key, names.value)]
+        self._query = Joined(parts[:1]) if first_alone else None
+        self._others = Joined(parts[1:] if first_alone else parts)
+        self._attended, self._wide, self._narrow = (
+            Joined([layer.get_submodule(each)]) for each in (names.attended, names.wide, names.narrow)
+        )
+        self._norm, self._last = (layer.get_submodule(each) for each in (names.norm, names.last_norm))
+        attention = layer.get_submodule("attention.self" if bert else "attention")
+        self._width: int = attention.attention_head_size  # type: ignore[assignment]
+        self._of_weights: nn.Dropout = attention.dropout  # type: ignore[assignment]
+        # DistilBERT drops nothing of what attention gives.
+        self._drop = layer.get_submodule("attention.output.dropout") if bert else nn.Identity()
+        self._last_drop = layer.get_submodule("output.dropout" if bert else "ffn.dropout")
+        self._bend = layer.get_submodule("intermediate.intermediate_act_fn" if bert else "ffn.activation")
+
+    def __call__(self, x: torch.Tensor, attention_mask: torch.Tensor | None = None, *_: Any, **__: Any) -> torch.Tensor:
+        """(n, tokens, d) -> (n, tokens or 1, d); the mask is the same for every token that looks."""
+        of_products = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        with torch.autocast("cpu", enabled=False):
+            rounded = x.to(of_products)
+            if self._query is None:
+                query, key, value = self._others(rounded).chunk(3, dim=-1)
+            else:
+                x = x[:, :1]
+                query = self._query(rounded[:, :1])
+                key, value = self._others(rounded).chunk(2, dim=-1)
+            mask = None if attention_mask is None else attention_mask[:, :, :1]
+            share = self._of_weights.p if self._of_weights.training else 0.0
+            found = dropout.attend(self._split(query), self._split(key), self._split(value), mask, share)
+            x = self._norm(x + self._drop(self._attended(found.transpose(1, 2).flatten(2))))
+            after = self._narrow(self._bend(self._wide(x.to(of_products))))
+            last: torch.Tensor = self._last(x + self._last_drop(after))
+        return last
+
+    def _split(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, tokens, d) -> (n, heads, tokens, d / heads)"""
+        return x.view(*x.shape[:-1], -1, self._width).transpose(1, 2)
+
+
+class Joined:
+    """Linear layers that read the same, as one product."""
+
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
+        self._parts = parts
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(…, d) -> (…, m), where m is what all of them give, one after the other."""
+        weights, biases = ([each.get_parameter(name) for each in self._parts] for name in ("weight", "bias"))
+        return _Product.apply(x, *weights, *biases)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Product(torch.autograd.Function):
+    """x Wᵀ + b, with the W and b of several layers one below the other."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
+        half = len(parameters) // 2
+        rounded = [each.to(x.dtype) for each in parameters]
+        weight, bias = (some[0] if half == 1 else torch.cat(some) for some in (rounded[:half], rounded[half:]))
+        ctx.sizes = [len(each) for each in parameters[half:]]
+        ctx.save_for_backward(x, weight)
+        if x.dtype == torch.bfloat16:  # PyTorch's own writes the bias first, and adds the product to it
+            found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+            return found
+        return nn.functional.linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        grad = grads[0].flatten(0, -2)
+        of_x = (grad @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
+        if not any(ctx.needs_input_grad[1:]):
+            return of_x, *[None] * 2 * len(ctx.sizes)
+        of_weight = grad.t() @ x.flatten(0, -2)
+        return of_x, *torch.split(of_weight, ctx.sizes), *torch.split(grad.sum(0), ctx.sizes)

@@ -35,6 +35,9 @@ HOPELESS = 2.0
 KINDS = ("alone", "together")
 log = logging.getLogger("verdict")
 
+_not_kept: dict[Path, dict[str, "Choice"]] = {}
+"""Choices of this process, by the file that they could not be written to."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -67,7 +70,7 @@ def load(folder: Path, backend: str = AUTO, *, many: bool = False) -> Predictor:
     is not known, or whose file is not there.
     """
     if backend == AUTO:
-        choice = _choices(folder)["together" if many else "alone"]
+        choice = choose(folder)["together" if many else "alone"]
         found = predictor.load(folder, choice.backend)
         found.parity = choice.parity
         return found
@@ -110,16 +113,14 @@ def gate(folder: Path, backend: str) -> Parity:
     return parity.between(predictor.load(folder, backend).predict(golden.texts, golden.pairs).logits, golden.logits)
 
 
-def _choices(folder: Path) -> dict[str, Choice]:
-    """The fastest that passes, by what Speed tells; the reference where none does, or nothing was exported."""
-    if not (folder / GOLDEN).is_file():
-        return dict.fromkeys(KINDS, Choice(REFERENCE, None))
+def choose(folder: Path) -> dict[str, Choice]:
+    """The fastest that passes, by what Speed tells; the reference where none does, or nothing was exported.
+
+    Takes seconds where it is not known yet. Raises ModelError.
+    """
+    if already := known(folder):
+        return already
     kept = _kept(folder)
-    try:
-        stored = json.loads(kept.read_text(encoding="utf-8"))["choices"]
-        return {kind: Choice.of(stored[kind]) for kind in KINDS}
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # never tried here, or not as it is now
     found, gates = speeds(folder), dict[str, Parity | None]()
     choices = {
         kind: _first(folder, sorted(found, key=lambda each, kind=kind: getattr(found[each], kind)), gates)  # type: ignore[misc]
@@ -134,7 +135,20 @@ def _choices(folder: Path) -> dict[str, Choice]:
         write_json(kept, tried)
     except OSError as error:
         log.warning("The fastest backend will be looked for anew next time: %s", error)
+        _not_kept[kept] = choices
     return choices
+
+
+def known(folder: Path) -> dict[str, Choice] | None:
+    """What `choose` found here before; None if it never did, or not as the model and the machine are now."""
+    if not (folder / GOLDEN).is_file():
+        return dict.fromkeys(KINDS, Choice(REFERENCE, None))
+    kept = _kept(folder)
+    try:
+        stored = json.loads(kept.read_text(encoding="utf-8"))["choices"]
+        return {kind: Choice.of(stored[kind]) for kind in KINDS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return _not_kept.get(kept)
 
 
 def _first(folder: Path, backends: list[str], gates: dict[str, Parity | None]) -> Choice:

@@ -27,6 +27,9 @@ AT_ONCE = 4096
 BUDGET = 4096
 """Tokens in a batch, padding included: more are no faster, and take memory."""
 
+_turn = threading.Lock()
+"""A backend takes all processors: two at a time would only be in each other's way."""
+
 Progress = Callable[[int, int], object]
 """Called with (texts done, texts in all)."""
 
@@ -51,7 +54,6 @@ class Predictor:
         self.backend = backend
         self.parity: Parity | None = None
         """what the backend says, against the reference; None where nobody asked, as of the reference itself"""
-        self._turn = threading.Lock()
         try:
             config = model_files.require_files(folder)
             self.labels = model_files.labels(config)
@@ -106,8 +108,7 @@ class Predictor:
                 yield start, found
 
     def _compute(self, tokens: Tokens, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        # A backend takes all processors: two at a time would only be in each other's way.
-        with self._turn:
+        with _turn:
             found = self._logits(tokens.batch(rows))
         if found.shape != (len(rows), len(self.labels)):
             raise ModelError(

@@ -83,7 +83,9 @@ def read(model: str, loaded: Predictor, text: str, pair: str | None, temperature
         mode = _choose_mode(loaded)
     of = (model, text, pair, mode, temperature)
     with st.spinner("Reading"):
-        found = ui.remember("reading", of, lambda: reading.read(loaded, text, pair, mode, temperature))
+        found = ui.remember(
+            "reading", (of, loaded.backend), lambda: reading.read(loaded, text, pair, mode, temperature)
+        )
     return Answer(model, loaded.labels, found, pair, of)
 
 

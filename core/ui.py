@@ -1,5 +1,6 @@
 """What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -18,6 +19,7 @@ from core import (
     fastest,
     hub,
     integrity,
+    predictor,
     revisions,
     runs,
     texts,
@@ -26,6 +28,7 @@ from core import (
     views,
     watch,
 )
+from core.backends import REFERENCE
 from core.confidence import Confidence
 from core.errors import WRONG_SHAPE, DataError, HubError, HubUnreachable, NotOnHub, RunError, VerdictError
 from core.evaluation import Evaluation, Split
@@ -38,6 +41,7 @@ from core.wording import as_cell, as_markdown
 
 Model = Run | Publication
 T = TypeVar("T")
+log = logging.getLogger("verdict")
 
 NOTHING_YET = """
 There is no model to show yet.
@@ -46,6 +50,8 @@ There is no model to show yet.
 - **Or show one from the Hub**: start the app with `VERDICT_MODELS=user/name@commit`, or type such a name above.
 """
 
+TRIAL_AFTER = 2.0
+"""Seconds from when a model is loaded until backends are tried: the first answer is not to wait for them."""
 LARGEST_PICTURE = 20_000_000
 """Pixels."""
 CARD = 164
@@ -162,7 +168,10 @@ def recipe_of(model: Model) -> Recipe | None:
 
 
 def load_predictor(name: str) -> Predictor:
-    """The model, ready to predict as fast as it can here; a publication's bytes are hashed before they are loaded."""
+    """The model, ready to predict; a publication's bytes are hashed before they are loaded.
+
+    What is fastest here is found out beside the first answers, which the reference gives.
+    """
     with st.spinner("Loading the model"):
         return _predictor(name)
 
@@ -170,9 +179,23 @@ def load_predictor(name: str) -> Predictor:
 @st.cache_resource(max_entries=3, show_spinner=False)  # it is called outside of pages, too
 def _predictor(name: str) -> Predictor:
     model = open_model(name)
-    if isinstance(model, Run):
-        return fastest.load(model.model)
-    return fastest.load(_checked(model.repo, model.commit, "model").folder)
+    folder = model.model if isinstance(model, Run) else _checked(model.repo, model.commit, "model").folder
+    if fastest.known(folder):
+        return fastest.load(folder)
+    trial = threading.Timer(TRIAL_AFTER, _try_backends, (name, folder))
+    trial.daemon = True
+    trial.start()
+    return predictor.load(folder)
+
+
+def _try_backends(name: str, folder: Path) -> None:
+    """Find out which backend is fastest with a model, and have it read from then on."""
+    try:
+        if fastest.choose(folder)["alone"].backend != REFERENCE:
+            _predictor.clear(name)
+            _predictor(name)
+    except (VerdictError, OSError) as error:
+        log.warning("%s is read by the reference: %s", name, error)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

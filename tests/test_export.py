@@ -4,12 +4,13 @@ import gc
 import json
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core import fastest, hub, integrity, parity, predictor
+from core import fastest, hub, integrity, parity, predictor, ui
 from core.backends import BACKENDS, EXPORTED, INT8, ONNX, REFERENCE, useful
 from core.errors import InputError, ModelError, RunError
 from core.fastest import STATED
@@ -147,6 +148,37 @@ def test_the_fastest_that_passes_is_chosen_once(copy: Run, monkeypatch: pytest.M
     monkeypatch.setattr(fastest.machine, "processor", lambda: "another")
     fastest.load(copy.model)
     assert len(tried) == 3
+
+
+def test_a_choice_that_cannot_be_kept_is_made_once_a_process(
+    copy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "home").write_text("no folder")
+    monkeypatch.setattr(fastest.constants, "HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(fastest, "speeds", lambda folder: {"onnx": fastest.Speed(1.0, 1.0)})
+    assert fastest.known(copy.model) is None
+    first = fastest.choose(copy.model)
+    assert first["alone"].backend == "onnx"
+    assert "looked for anew next time" in caplog.text
+    assert fastest.known(copy.model) is first
+
+
+def test_the_app_answers_by_the_reference_until_the_fastest_is_found(
+    copy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fastest.constants, "HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VERDICT_RUNS", str(copy.path.parent.parent))
+    monkeypatch.setattr(fastest, "speeds", lambda folder: {"onnx": fastest.Speed(1.0, 1.0)})
+    monkeypatch.setattr(ui, "TRIAL_AFTER", 0.1)
+    first = ui.load_predictor(copy.name)
+    assert (first.backend, first.parity) == (REFERENCE, None)
+    end = time.monotonic() + 60
+    while (found := ui.load_predictor(copy.name)).backend == REFERENCE and time.monotonic() < end:
+        time.sleep(0.1)
+    assert found.backend == "onnx"
+    assert found.parity is not None
+    assert found.parity.passed
+    np.testing.assert_allclose(found.predict(["dull"]).logits, first.predict(["dull"]).logits, atol=1e-4)
 
 
 def test_a_damaged_memory_of_the_choice_is_made_anew(

@@ -4,11 +4,11 @@
 
 RUN is a run of MiniLM for film reviews, under VERDICT_RUNS; the file has columns text and split. Reviews are of the
 test split, cut at 256 tokens. The pipeline and `auto`, each in a process of its own, take turns with every 1,000. A
-decision that differs counts as the same where the pipeline's probability is within 0.01 of the threshold. The
-model of DistilBERT's size is that of bench/subjects.py. The share of the peak is the model's floating-point operations a
-second over those of a large matrix product in the same number format, measured between the turns. Prints a table,
-writes bench/results/bulk.json, and exits with 1 where MiniLM is less than 6 times faster, a decision differs, or the
-share at DistilBERT's size is below 0.7.
+decision that differs counts as the same where the pipeline's probability is within 0.01 of the threshold. The model of
+DistilBERT's size is that of bench/subjects.py. The share of the peak is the model's floating-point operations a second
+over those of a large matrix product in the same number format, measured between the turns. Prints a table, writes
+bench/results/bulk.json, and exits with 1 where MiniLM is less than 6 times faster, a decision differs, or the share at
+DistilBERT's size is below 0.7.
 """
 
 from pathlib import Path

@@ -5,9 +5,12 @@ the other and all at once; of the fastest ones, the first that passes the parity
 are kept by processor, versions and files. A model without exported files is read by the reference.
 """
 
+import atexit
 import hashlib
 import json
 import logging
+import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -20,7 +23,7 @@ from huggingface_hub import constants
 from core import machine, parity, predictor
 from core.backends import AUTO, BACKENDS, EXPORTED, REFERENCE, useful
 from core.errors import InputError, ModelError
-from core.files import write_json
+from core.files import PROJECT, write_json
 from core.parity import GOLDEN, Parity
 from core.predictor import Predictor
 
@@ -34,9 +37,6 @@ HOPELESS = 2.0
 """Times slower than another with texts that come alone."""
 KINDS = ("alone", "together")
 log = logging.getLogger("verdict")
-
-_not_kept: dict[Path, dict[str, "Choice"]] = {}
-"""Choices of this process, by the file that they could not be written to."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,6 @@ def choose(folder: Path) -> dict[str, Choice]:
         write_json(kept, tried)
     except OSError as error:
         log.warning("The fastest backend will be looked for anew next time: %s", error)
-        _not_kept[kept] = choices
     return choices
 
 
@@ -148,7 +147,20 @@ def known(folder: Path) -> dict[str, Choice] | None:
         stored = json.loads(kept.read_text(encoding="utf-8"))["choices"]
         return {kind: Choice.of(stored[kind]) for kind in KINDS}
     except (OSError, ValueError, KeyError, TypeError):
-        return _not_kept.get(kept)
+        return None
+
+
+def choose_apart(folder: Path) -> dict[str, Choice] | None:
+    """`choose` in a process of its own, which ends with this one: no time and no memory of this one's is taken.
+
+    None where it came to nothing; it says why itself.
+    """
+    command = [sys.executable, "-m", "core.fastest", str(folder.resolve())]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
+        atexit.register(process.kill)
+        process.wait()
+        atexit.unregister(process.kill)
+    return known(folder)
 
 
 def _first(folder: Path, backends: list[str], gates: dict[str, Parity | None]) -> Choice:
@@ -185,3 +197,7 @@ def _seconds(loaded: Predictor, texts: list[str], pairs: list[str] | None) -> fl
         loaded.predict(texts, pairs)
         times.append(time.perf_counter() - began)
     return min(times)
+
+
+if __name__ == "__main__":
+    choose(Path(sys.argv[1]))

@@ -1,6 +1,5 @@
 """What all pages share: the model picker, caches, the error box. No core module below it knows Streamlit."""
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -41,7 +40,6 @@ from core.wording import as_cell, as_markdown
 
 Model = Run | Publication
 T = TypeVar("T")
-log = logging.getLogger("verdict")
 
 NOTHING_YET = """
 There is no model to show yet.
@@ -190,12 +188,11 @@ def _predictor(name: str) -> Predictor:
 
 def _try_backends(name: str, folder: Path) -> None:
     """Find out which backend is fastest with a model, and have it read from then on."""
-    try:
-        if fastest.choose(folder)["alone"].backend != REFERENCE:
+    choices = fastest.choose_apart(folder)
+    if choices and choices["alone"].backend != REFERENCE:
+        with suppress(VerdictError):  # the page tells it when it comes upon it
             _predictor.clear(name)
             _predictor(name)
-    except (VerdictError, OSError) as error:
-        log.warning("%s is read by the reference: %s", name, error)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

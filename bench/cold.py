@@ -4,9 +4,9 @@
 
 The plain app is one file: `pipeline` in st.cache_resource, a box, and a bar chart. RUN is a run under VERDICT_RUNS; it
 is exported, and both read it from this machine. Each start is a process of its own that loads the page as the server
-would; the apps take turns. The very first start with a model, when backends are tried, is told apart. Prints a table,
-writes bench/results/cold.json, and exits with 1 where our first page takes more than half the time of the plain one, or
-our first bars longer.
+would; the apps take turns. The very first start with a model, when the reference answers while backends are tried, is
+told apart. Prints a table, writes bench/results/cold.json, and exits with 1 where our first page takes more than half
+the time of the plain one, or our first bars longer.
 """
 
 import json

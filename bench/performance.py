@@ -86,7 +86,8 @@ def training(found: Found) -> str:
             rows.append(
                 [
                     model, way, f"{each['tokens_per_second']:,.0f}",
-                    f"{each['tokens_per_second'] / first['tokens_per_second']:.1f}", f"{each['peak_bytes'] / 1e9:.2f}",
+                    f"{each['tokens_per_second'] / first['tokens_per_second']:.1f}",
+                    f"{each['peak_bytes'] / 1e9:.2f} ({each['peak_bytes'] / first['peak_bytes']:.2f})",
                     f"{each['share']:.2f} of {each['peak_flops'] / 1e12:.2f} TFLOP/s",
                 ]
             )  # fmt: skip
@@ -95,7 +96,7 @@ def training(found: Found) -> str:
         "Recipe",
         "Tokens/s",
         "Times faster",
-        "Peak memory, GB",
+        "Peak memory, GB (of theirs)",
         "Share of a large matrix product's rate",
     ]
     said = [

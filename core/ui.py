@@ -180,10 +180,11 @@ def _predictor(name: str) -> Predictor:
     folder = model.model if isinstance(model, Run) else _checked(model.repo, model.commit, "model").folder
     if fastest.known(folder):
         return fastest.load(folder)
+    loaded = predictor.load(folder)
     trial = threading.Timer(TRIAL_AFTER, _try_backends, (name, folder))
     trial.daemon = True
     trial.start()
-    return predictor.load(folder)
+    return loaded
 
 
 def _try_backends(name: str, folder: Path) -> None:

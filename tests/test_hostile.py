@@ -23,7 +23,7 @@ from safetensors.numpy import load as read_weights
 from safetensors.numpy import save as to_weights
 from streamlit.testing.v1 import AppTest
 
-from core import hub, ui
+from core import fastest, hub, ui
 from core.files import PROJECT
 from core.verify import verify
 from tests import forged
@@ -274,12 +274,15 @@ def test_what_lies_beside_the_weights_is_never_downloaded(published: str, name: 
 def test_onnx_that_names_another_file_is_not_opened(
     published: str, file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The model answers as the reference does."""
+    """The model answers as the reference does, also once backends were tried (by the app in a process of its own)."""
     golden = {"texts": ["a"], "pairs": None, "logits": [[0.0, 1.0]]}
     named = {file: ONNX_AWAY, "onnx/golden.json": json.dumps(golden).encode(), "onnx/export.json": b"{}"}
-    app = page("Classify", forged.publish(published, named), text="a lovely film")
+    name = forged.publish(published, named)
+    app = page("Classify", name, text="a lovely film")
     assert (said(app), len(app.header)) == ("", 1)
     assert "by PyTorch" in " ".join(each.value for each in app.caption)
+    choices = fastest.choose(hub.fetch(*name.split("@"), "model").folder)
+    assert {each.backend for each in choices.values()} <= {"torch", "torch-bf16"}
     assert f"{file.split('/')[1]} keeps its weights in another file" in caplog.text
 
 

@@ -90,7 +90,7 @@ def test_in_bf16_it_is_as_near_as_autocast_comes() -> None:
     assert 0 < apart(found) < 1.5 * apart(autocast)
 
 
-def test_frozen_parameters_get_no_gradients() -> None:
+def test_frozen_parameters_get_no_gradients_and_are_seen_to_change() -> None:
     plain, ours = both("bert")
     for each in (plain, ours):
         each.bert.embeddings.requires_grad_(False)
@@ -99,6 +99,13 @@ def test_frozen_parameters_get_no_gradients() -> None:
     assert due.keys() == found.keys()
     for name in due:
         torch.testing.assert_close(found[name], due[name], atol=1e-6, rtol=1e-4, msg=name)
+    before = ours(**batch(padded=True)).logits
+    with torch.no_grad():
+        for each in (plain, ours):
+            each.bert.encoder.layer[0].attention.self.value.weight.mul_(2)
+    now = ours(**batch(padded=True)).logits
+    assert not torch.allclose(now, before, atol=1e-4)
+    torch.testing.assert_close(now, plain(**batch(padded=True)).logits, atol=1e-6, rtol=1e-5)
 
 
 def test_steps_of_the_optimiser_and_swapped_weights_are_seen() -> None:

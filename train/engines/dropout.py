@@ -90,7 +90,8 @@ class _Attention(torch.autograd.Function):
         if share == 0 and not any(ctx.needs_input_grad):
             return nn.functional.scaled_dot_product_attention(query, key, value, bias, scale=scaling)
         query, key, value = (each.contiguous() for each in (query, key, value))  # or each product below copies them
-        scores = torch.matmul(query * scaling, key.transpose(-1, -2))
+        query = query * scaling
+        scores = torch.matmul(query, key.transpose(-1, -2))
         weights = torch.softmax(scores if bias is None else scores.add_(bias), -1)
         ctx.save_for_backward(query, key, value, weights)
         ctx.scaling, ctx.share, ctx.seed = scaling, share, seed
@@ -111,7 +112,7 @@ class _Attention(torch.autograd.Function):
             of_value = torch.matmul((weights * mask).transpose(-1, -2), grad).mul_(scale(ctx.share))
         of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
         of_query = torch.matmul(of_scores, key).mul_(ctx.scaling)
-        of_key = torch.matmul(of_scores.transpose(-1, -2), query).mul_(ctx.scaling)
+        of_key = torch.matmul(of_scores.transpose(-1, -2), query)
         return of_query, of_key, of_value, None, None, None, None
 
 

@@ -75,22 +75,37 @@ class Joined:
 
     def __init__(self, parts: Sequence[nn.Module]) -> None:
         self._parts = parts
+        self._as_of: object = None
+        self._kept: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(…, d) -> (…, m), where m is what all of them give, one after the other."""
-        weights, biases = ([each.get_parameter(name) for each in self._parts] for name in ("weight", "bias"))
-        return _Product.apply(x, *weights, *biases)  # type: ignore[no-any-return, no-untyped-call]
+        parameters = [each.get_parameter(name) for name in ("weight", "bias") for each in self._parts]
+        if any(each.requires_grad for each in parameters):
+            weight, bias = _rounded(parameters, x.dtype)
+        else:
+            as_of = x.dtype, [(each.data_ptr(), each._version) for each in parameters]
+            if self._kept is None or self._as_of != as_of:
+                self._kept, self._as_of = _rounded(parameters, x.dtype), as_of
+            weight, bias = self._kept
+        return _Product.apply(x, weight, bias, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+
+
+@torch.no_grad()
+def _rounded(parameters: Sequence[torch.Tensor], dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights, and the biases that follow them, one below the other."""
+    found, half = [each.to(dtype) for each in parameters], len(parameters) // 2
+    return (found[0], found[1]) if half == 1 else (torch.cat(found[:half]), torch.cat(found[half:]))
 
 
 class _Product(torch.autograd.Function):
-    """x Wᵀ + b, with the W and b of several layers one below the other."""
+    """x Wᵀ + b, with W and b made of the parameters that follow them, which the gradients are of."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
-        half = len(parameters) // 2
-        rounded = [each.to(x.dtype) for each in parameters]
-        weight, bias = (some[0] if half == 1 else torch.cat(some) for some in (rounded[:half], rounded[half:]))
-        ctx.sizes = [len(each) for each in parameters[half:]]
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, *parameters: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.sizes = [len(each) for each in parameters[len(parameters) // 2 :]]
         ctx.save_for_backward(x, weight)
         if x.dtype == torch.bfloat16:  # PyTorch's own writes the bias first, and adds the product to it
             found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
@@ -102,7 +117,7 @@ class _Product(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad = grads[0].flatten(0, -2)
         of_x = (grad @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
-        if not any(ctx.needs_input_grad[1:]):
-            return of_x, *[None] * 2 * len(ctx.sizes)
+        if not any(ctx.needs_input_grad[3:]):
+            return of_x, None, None, *[None] * 2 * len(ctx.sizes)
         of_weight = grad.t() @ x.flatten(0, -2)
-        return of_x, *torch.split(of_weight, ctx.sizes), *torch.split(grad.sum(0), ctx.sizes)
+        return of_x, None, None, *torch.split(of_weight, ctx.sizes), *torch.split(grad.sum(0), ctx.sizes)

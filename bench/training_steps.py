@@ -87,6 +87,7 @@ def main() -> None:
         args=TrainingArguments(
             folder, per_device_train_batch_size=BATCH // pieces, gradient_accumulation_steps=pieces, max_steps=n_steps,
             bf16=bf16, use_cpu=True, seed=int(seed), warmup_steps=start.warmup_steps(recipe, n_steps) if ours else 0,
+            max_grad_norm=0.0 if ours else 1.0,  # our optimiser clips
             report_to="none", save_strategy="no", disable_tqdm=True, logging_strategy="no",
         ),
         train_dataset=rows,

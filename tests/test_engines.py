@@ -29,6 +29,7 @@ from train.engines.average import Average
 from train.engines.batches import LengthGrouped
 from train.engines.selection import Selection
 from train.engines.start import learned
+from train.engines.start import optimizer as optimizer_of
 from train.fit import fit, resume
 
 # Everything that must be the same again is in play: dropout's random numbers, an average, pieces of a batch.
@@ -378,6 +379,29 @@ def test_of_several_variants_an_epoch_reads_one_of_each_row() -> None:
         assert sorted(row % 60 for row in epochs[-1]) == list(range(60))
         assert 10 < sum(row >= 60 for row in epochs[-1]) < 50
     assert sorted(epochs[0]) != sorted(epochs[1]) != sorted(epochs[2])
+
+
+@pytest.mark.parametrize("norm", [0.1, 1e4])
+def test_gradients_are_clipped_to_the_norm_of_the_recipe(tiny: Path, norm: float) -> None:
+    given = recipe.load(tiny, [f"training.max_grad_norm={norm}", "training.weight_decay=0"])
+    torch.manual_seed(1)
+    ours, plain = nn.Linear(50, 30), nn.Linear(50, 30)
+    plain.load_state_dict(ours.state_dict())
+    settings = given.training
+    reference = torch.optim.AdamW(
+        plain.parameters(), lr=settings.learning_rate, eps=settings.adam_epsilon, weight_decay=0.0
+    )
+    optimizer, x = optimizer_of(ours, given), torch.randn(20, 50)
+    for scale in (1.0, 9.0):  # Adam alone hardly sees a scale that stays
+        for each in (ours, plain):
+            each.zero_grad()
+            (each(x * scale) ** 2).sum().backward()
+        nn.utils.clip_grad_norm_(plain.parameters(), norm)
+        reference.step()
+        optimizer.step()
+    for found, due in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(found, due)
+        torch.testing.assert_close(found.grad, due.grad)
 
 
 def test_the_average_follows_its_formula_and_gives_the_weights_back() -> None:

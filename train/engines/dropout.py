@@ -7,6 +7,7 @@ made anew for the way back instead of being kept.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "verdict"
 """of the attention, as transformers knows it"""
+Heads = tuple[int, int]
+"""How many, and the width of each: d together."""
 
 
 class Dropout(nn.Dropout):
@@ -38,19 +41,19 @@ def install(model: nn.Module) -> None:
 
 
 def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, share: float,
+    projected: Sequence[torch.Tensor], heads: Heads, mask: torch.Tensor | None, share: float,
     scaling: float | None = None,
 ) -> torch.Tensor:  # fmt: skip
-    """Attention: (n, heads, tokens, width) each, and back again; `share` of the weights is dropped.
+    """Attention: (n, tokens, m · d) each, query, key and value side by side in one or more, -> (n, tokens, d).
 
-    `mask` is what is attended to (bool), or what is added to the scores.
+    `mask` is what is attended to (bool), or what is added to the scores; `share` of the weights is dropped.
     """
-    bias = mask
+    bias, dtype = mask, projected[0].dtype
     if bias is not None and bias.dtype == torch.bool:
-        bias = torch.zeros(bias.shape, dtype=query.dtype).masked_fill_(~bias, torch.finfo(query.dtype).min)
-    scaling = scaling if scaling is not None else float(query.shape[-1] ** -0.5)
+        bias = torch.zeros(bias.shape, dtype=dtype).masked_fill_(~bias, torch.finfo(dtype).min)
+    scaling = scaling if scaling is not None else float(heads[1] ** -0.5)
     seed = _seed() if share else 0
-    return _Attention.apply(query, key, value, bias, scaling, share, seed)  # type: ignore[no-any-return, no-untyped-call]
+    return _Attention.apply(bias, heads, scaling, share, seed, *projected)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def kept(shape: tuple[int, ...], share: float, seed: int) -> torch.Tensor:
@@ -79,41 +82,56 @@ class _Drop(torch.autograd.Function):
 class _Attention(torch.autograd.Function):
     """Scaled dot-product attention, whose way back is matrix products: PyTorch's own takes twice as long on a CPU.
 
-    The weights are kept for it: to make them anew takes a third of attention's time.
+    The weights are kept for it: to make them anew takes a third of attention's time. Gradients are written to where
+    what was projected lies, so that nothing has to be put together.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor | None,
-        scaling: float, share: float, seed: int,
+        ctx: Any, bias: torch.Tensor | None, heads: Heads, scaling: float, share: float, seed: int,
+        *projected: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
+        query, key, value = _split(projected, heads)
         if share == 0 and not any(ctx.needs_input_grad):
-            return nn.functional.scaled_dot_product_attention(query, key, value, bias, scale=scaling)
-        query, key, value = (each.contiguous() for each in (query, key, value))  # or each product below copies them
-        query = query * scaling
+            return _joined(nn.functional.scaled_dot_product_attention(query, key, value, bias, scale=scaling))
+        query = torch.mul(query, scaling, out=query.new_empty(query.shape))
+        key, value = key.contiguous(), value.contiguous()  # or each product below copies them
         scores = torch.matmul(query, key.transpose(-1, -2))
         weights = torch.softmax(scores if bias is None else scores.add_(bias), -1)
         ctx.save_for_backward(query, key, value, weights)
-        ctx.scaling, ctx.share, ctx.seed = scaling, share, seed
+        ctx.heads, ctx.scaling, ctx.share, ctx.seed = heads, scaling, share, seed
+        ctx.shapes = [each.shape for each in projected]
         if share == 0:
-            return torch.matmul(weights, value)
-        return torch.matmul(weights * kept(weights.shape, share, seed), value).mul_(scale(share))
+            return _joined(torch.matmul(weights, value))
+        return _joined(torch.matmul(weights * kept(weights.shape, share, seed), value).mul_(scale(share)))
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         query, key, value, weights = ctx.saved_tensors
-        grad = grads[0].contiguous()
+        of_projected = [query.new_empty(each) for each in ctx.shapes]
+        of_query, of_key, of_value = _split(of_projected, ctx.heads)
+        (grad,) = (each.contiguous() for each in _split(grads, ctx.heads))
         of_weights = torch.matmul(grad, value.transpose(-1, -2))
         if ctx.share == 0:
-            of_value = torch.matmul(weights.transpose(-1, -2), grad)
+            of_value.copy_(torch.matmul(weights.transpose(-1, -2), grad))
         else:
             mask = kept(weights.shape, ctx.share, ctx.seed)
             of_weights.mul_(mask).mul_(scale(ctx.share))
-            of_value = torch.matmul((weights * mask).transpose(-1, -2), grad).mul_(scale(ctx.share))
+            torch.mul(torch.matmul((weights * mask).transpose(-1, -2), grad), scale(ctx.share), out=of_value)
         of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
-        of_query = torch.matmul(of_scores, key).mul_(ctx.scaling)
-        of_key = torch.matmul(of_scores.transpose(-1, -2), query)
-        return of_query, of_key, of_value, None, None, None, None
+        torch.mul(torch.matmul(of_scores, key), ctx.scaling, out=of_query)
+        of_key.copy_(torch.matmul(of_scores.transpose(-1, -2), query))
+        return None, None, None, None, None, *of_projected
+
+
+def _split(projected: Sequence[torch.Tensor], heads: Heads) -> list[torch.Tensor]:
+    """(n, tokens, m · d) each -> views of (n, heads, tokens, width), one after the other."""
+    return [part.transpose(1, 2) for each in projected for part in each.unflatten(-1, (-1, *heads)).unbind(2)]
+
+
+def _joined(found: torch.Tensor) -> torch.Tensor:
+    """(n, heads, tokens, width) -> (n, tokens, d)"""
+    return found.transpose(1, 2).flatten(2)
 
 
 def _attend(
@@ -121,7 +139,9 @@ def _attend(
     attention_mask: torch.Tensor | None, dropout: float = 0.0, scaling: float | None = None, **_: Any,
 ) -> tuple[torch.Tensor, None]:  # fmt: skip
     """What transformers asks of an attention, whose output has the heads after the tokens."""
-    return attend(query, key, value, attention_mask, dropout, scaling).transpose(1, 2).contiguous(), None
+    heads = query.shape[1], query.shape[3]
+    found = attend([_joined(each) for each in (query, key, value)], heads, attention_mask, dropout, scaling)
+    return found.unflatten(2, heads), None
 
 
 def _seed() -> int:

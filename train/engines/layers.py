@@ -39,7 +39,8 @@ class Layer:
         )
         self._norm, self._last = (layer.get_submodule(each) for each in (names.norm, names.last_norm))
         attention = layer.get_submodule("attention.self" if bert else "attention")
-        self._width: int = attention.attention_head_size  # type: ignore[assignment]
+        width: int = attention.attention_head_size  # type: ignore[assignment]
+        self._heads = layer.get_submodule(names.query).out_features // width, width
         self._of_weights: nn.Dropout = attention.dropout  # type: ignore[assignment]
         # DistilBERT drops nothing of what attention gives.
         self._drop = layer.get_submodule("attention.output.dropout") if bert else nn.Identity()
@@ -51,23 +52,17 @@ class Layer:
         of_products = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         with torch.autocast("cpu", enabled=False):
             rounded = x.to(of_products)
-            if self._query is None:
-                query, key, value = self._others(rounded).chunk(3, dim=-1)
-            else:
+            projected = [self._others(rounded)]
+            if self._query is not None:
                 x = x[:, :1]
-                query = self._query(rounded[:, :1])
-                key, value = self._others(rounded).chunk(2, dim=-1)
+                projected.insert(0, self._query(rounded[:, :1]))
             mask = None if attention_mask is None else attention_mask[:, :, :1]
             share = self._of_weights.p if self._of_weights.training else 0.0
-            found = dropout.attend(self._split(query), self._split(key), self._split(value), mask, share)
-            x = self._norm(x + self._drop(self._attended(found.transpose(1, 2).flatten(2))))
+            found = dropout.attend(projected, self._heads, mask, share)
+            x = self._norm(x + self._drop(self._attended(found)))
             after = self._narrow(self._bend(self._wide(x.to(of_products))))
             last: torch.Tensor = self._last(x + self._last_drop(after))
         return last
-
-    def _split(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, tokens, d) -> (n, heads, tokens, d / heads)"""
-        return x.view(*x.shape[:-1], -1, self._width).transpose(1, 2)
 
 
 class Joined:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 from tqdm import tqdm
 from transformers import AutoModel, get_linear_schedule_with_warmup
@@ -168,7 +167,6 @@ class _Training:
             loss = start.loss(self._logits(inputs), inputs["labels"], self.settings.label_smoothing) / len(examples)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()

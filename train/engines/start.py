@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,14 +166,27 @@ def freeze(model: PreTrainedModel, prefixes: tuple[str, ...]) -> None:
 
 
 def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW (I. Loshchilov and F. Hutter, ICLR 2019); biases and norms do not decay."""
+    """AdamW (I. Loshchilov and F. Hutter, ICLR 2019); biases and norms do not decay, and gradients are clipped."""
     trained = [each for each in model.parameters() if each.requires_grad]
     groups = [
         {"params": [each for each in trained if each.ndim > 1], "weight_decay": recipe.training.weight_decay},
         {"params": [each for each in trained if each.ndim <= 1], "weight_decay": 0.0},
     ]
     settings = recipe.training
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True)
+    found = torch.optim.AdamW(groups, lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True)
+    found.register_step_pre_hook(partial(_clip, norm=settings.max_grad_norm))
+    return found
+
+
+def _clip(optimizer: Any, *_: Any, norm: float) -> None:
+    """Scale gradients so that the norm of all is `norm` at most: R. Pascanu et al., ICML 2013, section 3.2.
+
+    The optimiser divides them as it reads them, which takes half the time of a pass of its own.
+    """
+    parameters = [each for group in optimizer.param_groups for each in group["params"] if each.grad is not None]
+    gradients = [each.grad.flatten() for each in parameters]
+    found = torch.stack([torch.dot(each, each) for each in gradients]).sum().sqrt()
+    optimizer.grad_scale = (found / norm).clamp(min=1.0)
 
 
 def warmup_steps(recipe: Recipe, steps: int) -> int:

@@ -95,7 +95,7 @@ def _arguments(job: Job, micro_batch: int, rows: int) -> TrainingArguments:
         per_device_eval_batch_size=2 * micro_batch,
         learning_rate=settings.learning_rate,
         warmup_steps=start.warmup_steps(job.recipe, steps),
-        max_grad_norm=settings.max_grad_norm,
+        max_grad_norm=0,  # the optimiser clips
         bf16=settings.precision == "bf16",
         use_cpu=not torch.cuda.is_available(),
         eval_strategy="epoch",

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from datasets import Dataset
-from torch.utils.data import Sampler
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -34,6 +34,7 @@ from train import cost, lean, precision
 from train.encoders import resolve
 from train.engines import start
 from train.engines.batches import LengthGrouped
+from train.engines.trainer import OrderedTrainer
 
 WARM, PIECES = 2, 2
 """Steps that are not timed, and pieces of a batch that is read in halves."""
@@ -48,15 +49,6 @@ class Clock(TrainerCallback):
     def on_step_end(self, *_: Any, **__: Any) -> None:
         """Take the time."""
         self.ends.append(time.perf_counter())
-
-
-class Ours(Trainer):
-    """The Trainer with the order of texts that the `trainer` engine gives it."""
-
-    order: Sampler[int]
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        return self.order
 
 
 def main() -> None:
@@ -82,7 +74,8 @@ def main() -> None:
     bf16 = ours and precision.choose("auto") == "bf16"
     clock, pieces = Clock(), PIECES if way == HALVES else 1
     padded = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=MAX_TOKENS // start.LENGTHS)
-    trainer = (Ours if ours else Trainer)(
+    trainer_of = partial(OrderedTrainer, LengthGrouped(lengths, BATCH, int(seed), 1)) if ours else Trainer
+    trainer = trainer_of(
         model=model,
         args=TrainingArguments(
             folder, per_device_train_batch_size=BATCH // pieces, gradient_accumulation_steps=pieces, max_steps=n_steps,
@@ -95,8 +88,6 @@ def main() -> None:
         callbacks=[clock],
         optimizers=(start.optimizer(model, recipe), None) if ours else (None, None),
     )  # fmt: skip
-    if isinstance(trainer, Ours):
-        trainer.order = LengthGrouped(lengths, BATCH, int(seed), 1)
     read = list(trainer._get_train_sampler(rows) or [])
     seconds = _timed(trainer, clock)
     n_read = [lengths[row] for row in read[WARM * BATCH :]]

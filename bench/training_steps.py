@@ -67,6 +67,7 @@ def main() -> None:
     all_rows = pq.read_table(data, filters=[("split", "=", "train")])
     shuffled = np.random.default_rng(1).permutation(len(all_rows))
     texts, others = all_rows.take(shuffled[: n_steps * BATCH]), all_rows.take(shuffled[::-1][: int(held_out)])
+    del all_rows  # its memory is no part of training
     padding: Any = False if ours else "max_length"
     encoded = tokenizer(texts["text"].to_pylist(), truncation=True, max_length=MAX_TOKENS, padding=padding)
     rows = Dataset.from_dict({**encoded, "labels": texts["label"].to_pylist()})

@@ -39,6 +39,7 @@ from train.engines.start import Job
 OURS = "verdict.json"
 """The file of a checkpoint that is written last: one without it was not finished."""
 AVERAGE = "average.safetensors"
+LOG_STEPS = 10
 
 
 def train(job: Job, micro_batch: int) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def _arguments(job: Job, micro_batch: int, rows: int) -> TrainingArguments:
         save_strategy="steps",
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,  # while one is written, the other is whole
-        logging_steps=10,
+        logging_steps=LOG_STEPS,
         disable_tqdm=False,
         seed=job.recipe.seed,
         data_seed=job.recipe.seed,
@@ -131,12 +132,21 @@ class OrderedTrainer(Trainer):
     def __init__(self, order: Sampler[int], **given: Any) -> None:
         super().__init__(**given)
         self.order = order
+        self.add_callback(_Release)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return self.order
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> None:
         """Of no use here, and takes as long as the optimiser."""
+
+
+class _Release(TrainerCallback):
+    """Memory that is free goes back from time to time."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step % LOG_STEPS == 0:
+            lean.release()
 
 
 class _Trainer(OrderedTrainer):
@@ -210,7 +220,6 @@ class _Progress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        lean.release()
         logs = logs or {}
         where = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 4)}
         if "loss" in logs:

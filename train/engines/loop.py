@@ -230,7 +230,8 @@ def _model(job: Job) -> ClsForSequenceClassification:
     model = ClsForSequenceClassification(config)
     weights = {name: each for name, each in encoder.state_dict().items() if not name.startswith("pooler.")}
     model.encoder.load_state_dict(weights)
-    start.prepare(model, job.recipe)
+    start.freeze(model, job.recipe.training.frozen)
+    start.hasten(model)
     return model
 
 

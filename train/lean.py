@@ -17,12 +17,21 @@ CACHES: Final = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "192", "LRU_CACHE_CAPACITY":
 said. A step has about twenty for each length of its batches, of which there are start.LENGTHS; to compile them anew
 takes a sixth of a step's time."""
 
+EVERY = 50
+"""Steps between two times that memory is given back: the step after it takes half as long again."""
+
 
 def economise() -> None:
     """Limit what oneDNN keeps, and keep freed memory, for the whole process; call before anything is computed."""
     keep_memory()
     for name, most in CACHES.items():
         os.environ.setdefault(name, most)  # read once, by the first operation
+
+
+def step_done(step: int) -> None:
+    """Call after each optimiser step: every so often, what is free goes back."""
+    if step % EVERY == 0:
+        release()
 
 
 def release() -> None:

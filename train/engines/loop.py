@@ -108,6 +108,7 @@ class _Training:
         ):
             self.losses.append(self._step(examples))
             self.step += 1
+            lean.step_done(self.step)
             checkpoint = self.step % self.settings.checkpoint_steps == 0
             if checkpoint or self.step % LOG_STEPS == 0:
                 self._log_loss()
@@ -201,7 +202,6 @@ class _Training:
         if self.losses:
             rate = self.schedule.get_last_lr()[0]
             self._log("step", loss=sum(self.losses) / len(self.losses), learning_rate=rate)
-            lean.release()
         self.losses = []
 
     def _log(self, kind: str, **figures: float) -> None:

@@ -39,7 +39,6 @@ from train.engines.start import Job
 OURS = "verdict.json"
 """The file of a checkpoint that is written last: one without it was not finished."""
 AVERAGE = "average.safetensors"
-LOG_STEPS = 10
 
 
 def train(job: Job, micro_batch: int) -> dict[str, Any]:
@@ -104,7 +103,7 @@ def _arguments(job: Job, micro_batch: int, rows: int) -> TrainingArguments:
         save_strategy="steps",
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,  # while one is written, the other is whole
-        logging_steps=LOG_STEPS,
+        logging_steps=10,
         disable_tqdm=False,
         seed=job.recipe.seed,
         data_seed=job.recipe.seed,
@@ -145,8 +144,7 @@ class _Release(TrainerCallback):
     """Memory that is free goes back from time to time."""
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step % LOG_STEPS == 0:
-            lean.release()
+        lean.step_done(state.global_step)
 
 
 class _Trainer(OrderedTrainer):

@@ -13,10 +13,11 @@ First some steps of each, by turns and in processes of their own, for time; of o
 about as long (and what is compiled for each length at first weighs less, as in a training). A step's tokens are those
 of the texts, padding not counted; memory is the process's peak; the share of the peak is floating-point operations a
 second (twice as many backward as forward, where weights are trained) over those of a large matrix product in the same
-number format, just before and just after. Then MiniLM is trained for `--whole` steps with three seeds each way, and scored on 2,000 other reviews
-of the training split. Prints tables, writes bench/results/training.json, and exits with 1 where MiniLM in halves is
-less than 5 times faster or takes over half the memory, where the share at DistilBERT's size is below 0.5 with whole
-batches, or where our accuracy is lower by more than the noise (two standard errors of the difference of the means).
+number format, just before and just after. Then MiniLM is trained for `--whole` steps with three seeds each way, and
+scored on 2,000 other reviews of the training split. Prints tables, writes bench/results/training.json, and exits with
+1 where MiniLM in halves is less than 5 times faster or takes over half the memory, where the share at DistilBERT's
+size is below 0.5 with whole batches, or where our accuracy is lower by more than the noise (two standard errors of the
+difference of the means).
 """
 
 import json

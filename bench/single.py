@@ -1,6 +1,6 @@
 """One review at a time, against `transformers.pipeline` as a user would write it.
 
-    python -m bench.single RUN [--reviews 40]
+    python -m bench.single RUN [--reviews 120]
 
 RUN is a run of MiniLM for single texts, under VERDICT_RUNS. Its model and one of DistilBERT's size (bench/subjects.py)
 are exported, then read the same reviews, the pipeline and each backend by turns of five, each in a process of its own.
@@ -32,7 +32,7 @@ WANTED = {32: 4.0, 128: 3.0, 256: 3.0}
 
 def main(
     run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
-    reviews: Annotated[int, typer.Option(help="reviews of each length", min=3)] = 40,
+    reviews: Annotated[int, typer.Option(help="reviews of each length", min=3)] = 120,
 ) -> None:
     """Classify reviews one by one."""
     found = runs.find(run)
@@ -77,7 +77,7 @@ def show(results: dict[str, Any]) -> bool:
 def _timed(readers: dict[str, Reader], texts: list[str], doing: str) -> dict[str, float]:
     """Median seconds of each reader; they take turns with some reviews, read one after the other."""
     for reader in readers.values():
-        reader.read(texts[:1])
+        reader.read(*([text] for text in texts[:TURN]))
     times: dict[str, list[float]] = {name: [] for name in readers}
     for start in track(range(0, len(texts), TURN), description=doing):
         for name, reader in readers.items():

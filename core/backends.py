@@ -87,6 +87,9 @@ class OpenVino:
 
     def __init__(self, folder: Path, tokenizer: Tokenizer, *, precision: str = "f32") -> None:
         """Raises ModelError for a file that names others, and whatever a damaged one leads to."""
+        import openvino
+
+        self._tensor = openvino.Tensor
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
@@ -100,8 +103,10 @@ class OpenVino:
     def __call__(self, batch: Batch) -> npt.NDArray[np.float32]:
         """(n, k) logits of a batch."""
         filled = filled_up(batch, self._most)
-        found = self._request.infer({name: filled[name] for name in self._names}, share_inputs=True)
-        return np.array(found["logits"], dtype=np.float32)
+        for name in self._names:
+            self._request.set_tensor(name, self._tensor(filled[name], shared_memory=True))
+        self._request.infer()
+        return np.array(self._request.get_output_tensor().data, dtype=np.float32)
 
 
 @cache

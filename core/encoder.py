@@ -80,7 +80,7 @@ class Arithmetic(Protocol):
     def attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
-        """(n, heads, tokens, d / heads) of each, and a mask that has to do with (n, 1, 1, tokens)."""
+        """(n, heads, tokens, d / heads) of each, queries scaled, and a mask that has to do with (n, 1, 1, tokens)."""
 
 
 class Exact:
@@ -99,8 +99,7 @@ class Exact:
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
         """Scaled dot products, step by step."""
-        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5 + mask
-        found: torch.Tensor = scores.softmax(-1) @ value
+        found: torch.Tensor = (query @ key.transpose(-1, -2) + mask).softmax(-1) @ value
         return found
 
 
@@ -121,7 +120,7 @@ class Half:
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
         """In one pass."""
-        return nn.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return nn.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1.0)
 
 
 class Weights:
@@ -168,9 +167,11 @@ class Layer:
     def __init__(self, weights: Weights, prefix: str, arithmetic: Arithmetic, *, first_alone: bool) -> None:
         names = weights.names
         self._heads, self._arithmetic = weights.heads, arithmetic
-        parts = [weights.pair(f"{prefix}.{each}") for each in (names.query, names.key, names.value)]
-        self._query = arithmetic.linear(parts[0]) if first_alone else None
-        self._others = arithmetic.linear(*(parts[1:] if first_alone else parts))
+        query, *parts = (weights.pair(f"{prefix}.{each}") for each in (names.query, names.key, names.value))
+        self._size = len(query[0]) // weights.heads
+        query = query[0] * self._size**-0.5, query[1] * self._size**-0.5  # so that scores need no scaling
+        self._query = arithmetic.linear(query) if first_alone else None
+        self._others = arithmetic.linear(*parts) if first_alone else arithmetic.linear(query, *parts)
         self._attended, self._wide, self._narrow = (
             arithmetic.linear(weights.pair(f"{prefix}.{each}")) for each in (names.attended, names.wide, names.narrow)
         )
@@ -179,19 +180,19 @@ class Layer:
     def __call__(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """(n, tokens, d) -> (n, tokens or 1, d)"""
         rounded = self._arithmetic.rounded(x)
-        if self._query is None:
-            query, key, value = self._others(rounded).chunk(3, dim=-1)
-        else:
+        given = self._split(self._others(rounded))
+        if self._query is not None:
             x = x[:, :1].contiguous()
-            query = self._query(rounded[:, :1].contiguous())
-            key, value = self._others(rounded).chunk(2, dim=-1)
-        found = self._arithmetic.attend(self._split(query), self._split(key), self._split(value), mask)
+            given = (*self._split(self._query(rounded[:, :1].contiguous())), *given)
+        found = self._arithmetic.attend(*given, mask)
         x = self._norm(x.add_(self._attended(found.transpose(1, 2).reshape(x.shape))))
         return self._last(x.add_(self._narrow(torch.ops.aten.gelu_(self._wide(self._arithmetic.rounded(x))))))
 
-    def _split(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, tokens, d) -> (n, heads, tokens, d / heads)"""
-        return x.view(*x.shape[:-1], self._heads, -1).transpose(1, 2)
+    def _split(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(n, tokens, several × d) -> several (n, heads, tokens, d / heads)"""
+        # In one operation: runtimes take longer to part them first, and then to turn each.
+        several = x.shape[-1] // (self._heads * self._size)
+        return x.view(*x.shape[:-1], several, self._heads, self._size).permute(2, 0, 3, 1, 4).unbind()
 
 
 class Encoder:

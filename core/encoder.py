@@ -99,8 +99,8 @@ class Exact:
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
         """Scaled dot products, step by step."""
-        found: torch.Tensor = (query @ key.transpose(-1, -2) + mask).softmax(-1) @ value
-        return found
+        scores = query @ key.transpose(-1, -2)
+        return (scores if mask is None else scores + mask).softmax(-1) @ value
 
 
 class Half:
@@ -180,19 +180,19 @@ class Layer:
     def __call__(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """(n, tokens, d) -> (n, tokens or 1, d)"""
         rounded = self._arithmetic.rounded(x)
-        given = self._split(self._others(rounded))
+        *query, key, value = self._split(self._others(rounded))
         if self._query is not None:
             x = x[:, :1].contiguous()
-            given = (*self._split(self._query(rounded[:, :1].contiguous())), *given)
-        found = self._arithmetic.attend(*given, mask)
+            query = self._split(self._query(rounded[:, :1].contiguous()))
+        found = self._arithmetic.attend(query[0], key, value, mask)
         x = self._norm(x.add_(self._attended(found.transpose(1, 2).reshape(x.shape))))
         return self._last(x.add_(self._narrow(torch.ops.aten.gelu_(self._wide(self._arithmetic.rounded(x))))))
 
-    def _split(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def _split(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(n, tokens, several × d) -> several (n, heads, tokens, d / heads)"""
         # In one operation: runtimes take longer to part them first, and then to turn each.
         several = x.shape[-1] // (self._heads * self._size)
-        return x.view(*x.shape[:-1], several, self._heads, self._size).permute(2, 0, 3, 1, 4).unbind()
+        return list(x.view(*x.shape[:-1], several, self._heads, self._size).permute(2, 0, 3, 1, 4).unbind())
 
 
 class Encoder:

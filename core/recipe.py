@@ -95,6 +95,9 @@ class Training(_Section):
         0, description="share of a running average of the weights kept each step; 0: none"
     )
     frozen: tuple[Name, ...] = Field((), description="how names of the encoder's parameters begin that are not trained")
+    even_start: bool = Field(
+        False, description="the last layer looks at all tokens alike at first: for encoders made for the mean of them"
+    )
     both_orders: bool = Field(False, description="an epoch reads each pair in one of its two orders, drawn by chance")
     max_grad_norm: Positive = Field(1.0, description="gradients are clipped to this norm")
     precision: Literal["auto", "fp32", "bf16"] = Field(

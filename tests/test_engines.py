@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from core import data, metrics, predictor, recipe, runs
+from core.encoder import NAMES
 from core.errors import DataError, RecipeError, RunError
 from core.files import sha256
 from core.model_files import WEIGHTS
@@ -324,6 +326,16 @@ def test_frozen_parameters_stay_as_they_were(tiny: Path, engine: str) -> None:
     for name, values in before.items():
         if name in after:
             assert torch.equal(values, after[name]) == name.startswith("embeddings."), name
+
+
+def test_an_even_start_is_what_both_engines_start_from(tiny: Path, engine: str, whole: Run) -> None:
+    even = fit(load(tiny, engine, "training.even_start=true", "training.epochs=1", "training.learning_rate=1e-12"))
+    config = json.loads((even.model / "config.json").read_text())
+    names = NAMES[config.get("encoder", config)["model_type"]]
+    stored = load_file(even.model / WEIGHTS)
+    last = max((name for name in stored if f"{names.query}.weight" in name), key=lambda name: name.split("."))
+    assert stored[last].abs().max() < 1e-9
+    assert load_file(whole.model / WEIGHTS)[last].abs().max() > 1e-3
 
 
 def test_a_name_that_no_parameter_has_is_refused(tiny: Path, engine: str) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from core.cls_head import ClsConfig, ClsForSequenceClassification
+from core.errors import RecipeError
 from tests.test_dropout import CONFIGS, batch, gradients, model
 from train.engines import dropout, layers
 from train.engines.average import Average
@@ -132,6 +133,25 @@ def test_steps_of_the_optimiser_and_swapped_weights_are_seen() -> None:
     assert torch.equal(require_seen(), found[0])
     for place, one in enumerate(found):
         assert not any(torch.allclose(one, other, atol=1e-3) for other in found[place + 1 :])
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_an_even_start_has_the_last_layer_look_at_all_tokens_alike(kind: str) -> None:
+    found, given = model(kind, 0.0), batch(padded=True)
+    layers.look_evenly(found)
+    found.set_attn_implementation("eager")
+    *before, last = found(**given, output_attentions=True).attentions
+    even = given["attention_mask"] / given["attention_mask"].sum(dim=1, keepdim=True)
+    torch.testing.assert_close(last, even[:, None, None].expand_as(last))
+    assert not torch.allclose(before[0], even[:, None, None].expand_as(last), atol=1e-3)
+    changed = [name for name, each in found.named_parameters() if not each.any() and each.ndim > 1]
+    assert len(changed) == 1
+    assert gradients(found, given)[changed[0]].any()  # it is learned from there
+
+
+def test_an_even_start_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"training\.even_start: .* leave it out"):
+        layers.look_evenly(nn.Linear(3, 3))
 
 
 def test_layers_of_other_kinds_are_left_alone() -> None:

@@ -14,6 +14,7 @@ from transformers.models.bert.modeling_bert import BertLayer
 from transformers.models.distilbert.modeling_distilbert import TransformerBlock
 
 from core.encoder import NAMES
+from core.errors import RecipeError
 from train.engines import dropout
 
 KINDS = {BertLayer: "bert", TransformerBlock: "distilbert"}
@@ -24,6 +25,23 @@ def install(model: nn.Module) -> None:
     found = [each for each in model.modules() if type(each) in KINDS]
     for each in found:
         each.forward = Layer(each, first_alone=each is found[-1])
+
+
+@torch.no_grad()
+def look_evenly(model: nn.Module) -> None:
+    """Have each token look at all tokens alike in the last layer, until training knows better.
+
+    Encoders of sentences are trained so that the mean of all tokens' states stands for the text; no training has had
+    the first token's say much of it. So it starts from a mean of what is to be read in them.
+
+    Raises RecipeError where no layer is of the kinds that are known here.
+    """
+    found = [each for each in model.modules() if type(each) in KINDS]
+    if not found:
+        raise RecipeError("training.even_start: this encoder's layers are of no kind that is known here; leave it out.")
+    query = found[-1].get_submodule(NAMES[KINDS[type(found[-1])]].query)
+    for each in query.parameters():
+        each.zero_()
 
 
 class Layer:

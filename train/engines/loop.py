@@ -230,8 +230,7 @@ def _model(job: Job) -> ClsForSequenceClassification:
     model = ClsForSequenceClassification(config)
     weights = {name: each for name, each in encoder.state_dict().items() if not name.startswith("pooler.")}
     model.encoder.load_state_dict(weights)
-    start.freeze(model, job.recipe.training.frozen)
-    start.hasten(model)
+    start.prepare(model, job.recipe)
     return model
 
 

@@ -138,9 +138,16 @@ def model(job: Job) -> PreTrainedModel:
         local_files_only=True,
         dtype=torch.float32,
     )
-    freeze(found, job.recipe.training.frozen)
-    hasten(found)
+    prepare(found, job.recipe)
     return found
+
+
+def prepare(model: PreTrainedModel, recipe: Recipe) -> None:
+    """Have a model of transformers start as the recipe says, and compute fast. Raises RecipeError."""
+    if recipe.training.even_start:
+        layers.look_evenly(model)
+    freeze(model, recipe.training.frozen)
+    hasten(model)
 
 
 def hasten(model: PreTrainedModel) -> None:

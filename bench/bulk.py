@@ -29,6 +29,7 @@ from core import machine, runs
 from core.backends import AUTO
 from core.files import write_json
 from core.tokenizer import Tokenizer
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "bulk.json"
 TURN = 1000
@@ -38,7 +39,7 @@ WANTED, SHARE = 6.0, 0.7
 
 def main(
     run: Annotated[str, typer.Argument(help="recipe/id, or a recipe for its newest complete run")],
-    data: Annotated[Path, typer.Argument(help="parquet: text, split")],
+    data: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="parquet: text, split")],
     reviews: Annotated[int, typer.Option(help="read by MiniLM", min=1)] = 5000,
     distilbert: Annotated[int, typer.Option(help="read at DistilBERT's size", min=1)] = 5000,
 ) -> None:
@@ -90,4 +91,5 @@ def measured(folder: Path, texts: list[str], name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

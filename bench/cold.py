@@ -29,6 +29,7 @@ from core import fastest, machine, runs
 from core.files import PROJECT, write_json
 from core.runs import Run
 from train.export import export
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "cold.json"
 PAGE_SHARE, BARS_SHARE = 0.5, 1.0
@@ -111,4 +112,5 @@ def _visit(*given: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

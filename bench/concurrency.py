@@ -26,6 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 from core.files import PROJECT, write_json
+from train.failure import told
 from train.localhub import serving
 
 RESULTS = Path(__file__).parent / "results" / "concurrency.json"
@@ -164,4 +165,5 @@ def killed(names: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

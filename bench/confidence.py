@@ -27,6 +27,7 @@ from core.predictor import Predictor
 from core.runs import Run
 from core.wording import figure
 from train.confidence import FILE
+from train.failure import told
 
 RESULTS = PROJECT / "docs" / "results"
 
@@ -102,4 +103,5 @@ def table(name: str, measured: dict[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from core import metrics, predictor, runs, wording
 from core.files import write_json
 from core.metrics import Outcome
+from train.failure import told
 
 SAMPLE = 2000
 SEED = 2011
@@ -26,7 +27,7 @@ SHOWN = ("accuracy", "f1_macro", "roc_auc_ovr_macro", "loss", "expected_calibrat
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="IMDb as parquet: text, label, split")],
+    data: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="IMDb as parquet: text, label, split")],
     run: Annotated[str, typer.Option(help="recipe, or recipe/id")] = "demo",
 ) -> None:
     """Score a sentiment run on 2,000 IMDb test reviews."""
@@ -53,4 +54,5 @@ def draw(path: Path) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

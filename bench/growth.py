@@ -34,6 +34,7 @@ from core.predictor import Predictor
 from core.runs import Run
 from train import cost
 from train.export import export
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "growth.json"
 LENGTHS, SESSIONS = (32, 64, 128, 256, 512), (1, 2, 5, 10, 20, 50)
@@ -151,4 +152,5 @@ def _peak_bytes(process: int) -> int:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

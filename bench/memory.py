@@ -28,6 +28,7 @@ REPORTED_GB = 3.41
 RANDOM_DISTILBERT = """
 import sys
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+from train.failure import told
 from train.encoders import resolve
 DistilBertModel(DistilBertConfig()).save_pretrained(sys.argv[1])
 tokenizer = AutoTokenizer.from_pretrained(resolve("minilm").folder)
@@ -37,7 +38,9 @@ tokenizer.save_pretrained(sys.argv[1])
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="MRPC as parquet: sentence1, sentence2, label, split")],
+    data: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="MRPC as parquet: sentence1, sentence2, label, split")
+    ],
     epochs: Annotated[int, typer.Option(help="passes over the training split", min=1)] = 1,
 ) -> None:
     """Train MRPC twice and print the peak memory of each."""
@@ -77,4 +80,5 @@ def measured(folder: Path, data: Path, encoder: str, epochs: int) -> dict[str, f
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

@@ -29,6 +29,7 @@ from rich.table import Table
 
 from core import machine
 from core.files import PROJECT, write_json
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "million.json"
 SECONDS, GB = 1.0, 1.5
@@ -203,4 +204,5 @@ def _process(job: str, n: int, k: int, rounds: int, folder: str) -> Any:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

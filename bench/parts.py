@@ -22,6 +22,7 @@ from torch import nn
 from core import machine
 from core.files import write_json
 from train.engines.dropout import Dropout, Heads, attend
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "parts.json"
 TEXTS, TOKENS, SHARE = 16, 256, 0.1
@@ -79,4 +80,5 @@ def _seconds(compute: Callable[[], torch.Tensor]) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

@@ -23,6 +23,7 @@ from bench.readers import PIPELINE, Reader
 from core import fastest, machine, runs
 from core.backends import AUTO, REFERENCE, useful
 from core.files import write_json
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "single.json"
 TURN = 5
@@ -86,4 +87,5 @@ def _timed(readers: dict[str, Reader], texts: list[str], doing: str) -> dict[str
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

@@ -28,6 +28,7 @@ from rich.table import Table
 
 from core.files import PROJECT, write_json
 from tests import bookshelf
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "stream.json"
 LABEL = "poetry"
@@ -114,4 +115,5 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

@@ -37,6 +37,7 @@ from rich.table import Table
 from bench.subjects import DISTILBERT, MINILM
 from core import machine
 from core.files import PROJECT, write_json
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 FASTER, MEMORY, SHARE = 5.0, 0.5, 0.5
@@ -49,7 +50,7 @@ LONGER = 4
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="parquet: text, label, split")],
+    data: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="parquet: text, label, split")],
     steps: Annotated[int, typer.Option(help="timed steps of Hugging Face's recipe", min=2)] = 24,
     rounds: Annotated[int, typer.Option(help="trainings of each kind", min=1)] = 3,
     whole: Annotated[
@@ -109,4 +110,5 @@ def _middle(found: list[dict[str, Any]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

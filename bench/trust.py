@@ -27,6 +27,7 @@ from bench.trust_jobs import JOBS, SILENT, Cell, Row, Stage, load_page
 from core import runs
 from core.files import PROJECT, write_json, write_text
 from core.runs import Run
+from train.failure import told
 from train.localhub import faults as fault
 from train.localhub.faults import Act, Faults
 from train.localhub.server import serving, serving_elsewhere
@@ -171,4 +172,5 @@ def _plain(stage: Stage, text: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

@@ -23,6 +23,7 @@ from bench.trust import staged
 from bench.trust_jobs import Cell, Row, start
 from core import runs
 from core.files import write_json
+from train.failure import told
 from train.localhub import faults
 
 RESULTS = Path(__file__).parent / "results" / "warm.json"
@@ -59,4 +60,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with told():
+        typer.run(main)

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from core import recipe as recipes
 from core.backends import AUTO, BACKENDS
 from core.errors import VerdictError
 from core.recipe import Recipe
+from train import failure
 
 RECIPES = Path(__file__).parent / "recipes"
 RUN_COLUMNS = ("Full name", "State", "Test accuracy", "95% interval", "TF-IDF")
@@ -414,11 +414,8 @@ def main() -> None:
     )
     logging.getLogger("verdict").setLevel(logging.INFO)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # a new head has no weights yet, which is no warning here
-    try:
+    with failure.told():
         app()
-    except VerdictError as error:
-        Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ class _Training:
 
     def _padded(self, examples: Sequence[Example]) -> Any:
         """Tensors of a batch, padded to its longest text."""
-        multiple = start.multiple(self.job.recipe)
+        multiple = start.multiple(self.settings.max_tokens, self.settings.precision)
         return self.tokenizer.pad(list(examples), return_tensors="pt", pad_to_multiple_of=multiple)
 
     def _log_loss(self) -> None:

@@ -30,7 +30,9 @@ from train.engines import dropout, layers
 from train.engines.batches import LengthGrouped
 
 LENGTHS = 8
-"""Of batches: what is compiled for one is used again."""
+"""Of batches in bf16: what oneDNN compiles for one is used again."""
+GRAIN = 8
+"""What lengths are rounded up to in fp32, whose products are compiled for no length: more would be read for nothing."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,13 @@ def tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> dict[s
     return {**encoded, "labels": frame["label"].tolist(), "length": lengths}
 
 
-def multiple(recipe: Recipe) -> int:
-    """What the length of a batch is rounded up to a multiple of: batches have no more than LENGTHS lengths.
+def multiple(max_tokens: int, precision: str) -> int:
+    """What the length of a batch is rounded up to a multiple of: in bf16 batches have no more than LENGTHS lengths.
 
     It is 1 where the longest text would be rounded to more than the model may be able to read.
     """
-    most = recipe.training.max_tokens
-    return 1 if most % LENGTHS else most // LENGTHS
+    found = max(max_tokens // LENGTHS, 1) if precision == "bf16" else GRAIN
+    return 1 if max_tokens % found else found
 
 
 def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:

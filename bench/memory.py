@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.files import write_json
+from train.failure import told
 
 RESULTS = Path(__file__).parent / "results" / "memory.json"
 REPORTED_GB = 3.41
@@ -28,7 +29,6 @@ REPORTED_GB = 3.41
 RANDOM_DISTILBERT = """
 import sys
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
-from train.failure import told
 from train.encoders import resolve
 DistilBertModel(DistilBertConfig()).save_pretrained(sys.argv[1])
 tokenizer = AutoTokenizer.from_pretrained(resolve("minilm").folder)

@@ -12,7 +12,7 @@ def test_what_a_user_can_cause_is_told_without_a_traceback(capsys: pytest.Captur
     assert end.value.code == 1
     shown = capsys.readouterr()
     assert not shown.out
-    assert shown.err.split() == "Error: There is no run [red]: train one.".split()
+    assert shown.err == "Error: There is no run [red]: train one.\n"
 
 
 def test_what_is_a_defect_keeps_its_traceback() -> None:

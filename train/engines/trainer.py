@@ -51,7 +51,8 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
     train_set, validation_set = (
         Dataset.from_dict(start.tokenized(job.splits[name], tokenizer)) for name in ("train", "validation")
     )
-    validation_set = validation_set.sort("length", reverse=True)  # like lengths beside each other, too
+    longest_first = torch.tensor(validation_set["length"]).argsort(descending=True, stable=True)
+    validation_set = validation_set.select(longest_first.tolist())  # like lengths beside each other, too
     model, order = start.model(job), start.order(job.recipe, train_set["length"])
     multiple = start.multiple(job.recipe.training.max_tokens, job.recipe.training.precision)
     trainer = _Trainer(

@@ -73,10 +73,10 @@ def main() -> None:
     encoded = tokenizer(texts["text"].to_pylist(), truncation=True, max_length=MAX_TOKENS, padding=padding)
     rows = Dataset.from_dict({**encoded, "labels": texts["label"].to_pylist()})
     lengths = [sum(mask) for mask in rows["attention_mask"]]
-    chosen = precision.choose("auto") if ours else "fp32"
-    bf16 = chosen == "bf16"
+    settings = recipe.training.model_copy(update={"precision": precision.choose("auto"), "max_tokens": MAX_TOKENS})
+    bf16 = ours and settings.precision == "bf16"
     clock, pieces = Clock(), PIECES if way == HALVES else 1
-    padded = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=start.multiple(MAX_TOKENS, chosen))
+    padded = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=start.multiple(settings))
     trainer_of = partial(OrderedTrainer, LengthGrouped(lengths, BATCH, int(seed), 1)) if ours else Trainer
     trainer = trainer_of(
         model=model,

@@ -116,12 +116,12 @@ class Predictor:
             )
         return found
 
-    def truncated_share(self, frame: pd.DataFrame) -> float:
-        """Share of a split's texts that are too long to be read whole."""
+    def truncated_share(self, frame: pd.DataFrame, most: int = 0) -> float:
+        """Share of a split's texts that are too long to be read whole: by the model, or in `most` tokens."""
         texts, pairs = frame["text"].tolist(), frame["text_pair"].tolist() if "text_pair" in frame else None
         long = 0
         for _, tokens in self._tokenized(texts, pairs):
-            long += int((tokens.n_tokens > self.max_tokens).sum())
+            long += int((tokens.n_tokens > (most or self.max_tokens)).sum())
         return long / len(texts)
 
 

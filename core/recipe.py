@@ -85,6 +85,9 @@ class Training(_Section):
         0.1, description="steps of rising rate; below 1, a share of all steps"
     )
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = Field(256, description="longer texts are cut, and counted")
+    last_tokens: Annotated[int, Field(ge=8)] | Literal[0] = Field(
+        0, description="training reads at most so many of a text's tokens, the last ones, and takes less time; 0: all"
+    )
     patience: Count = Field(2, description="stop after so many epochs without a lower validation loss")
     dropout: Fraction = Field(0.1, description="share of hidden units dropped while training")
     attention_dropout: Fraction = Field(0.1, description="share of attention weights dropped while training")

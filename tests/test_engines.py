@@ -317,6 +317,27 @@ def test_smoothed_targets_make_a_model_less_sure_and_are_no_part_of_validation(
     assert smooth.record.metrics["splits"]["validation"]["loss"]["value"] == pytest.approx(lowest, rel=0.02)
 
 
+def test_training_on_the_last_tokens_never_sees_what_stands_before(tiny: Path, engine: str, tmp_path: Path) -> None:
+    given = [json.loads(line) for line in (tiny.parent / "reviews.jsonl").read_text().splitlines()]
+    for each in given:  # [CLS], six words and [SEP] are eight tokens
+        each["text"] = " ".join(["a", "plot", *each["text"].split()][-6:])
+    before = {"train": "very dull and stale ", "validation": "", "test": ""}
+    longer = [each | {"text": before[each["split"]] + each["text"]} for each in given]
+    found = []
+    for number, rows in enumerate((given, longer)):
+        (path := tmp_path / f"{number}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        file = f"data.file={path}"
+        found.append(fit(load(tiny, engine, file, "training.last_tokens=8", "training.epochs=1")))
+    assert weights(found[0]) == weights(found[1])
+    assert weights(found[1]) != weights(fit(load(tiny, engine, file, "training.epochs=1")))
+    shares = [run.record.data["audit"]["truncated"] for run in found]
+    assert shares[0] == {"train": 0, "validation": 0, "test": 0}
+    assert shares[1]["train"] > 0.9
+    tokenizer = json.loads((found[1].model / "tokenizer_config.json").read_text())
+    assert tokenizer["model_max_length"] == 16
+    assert tokenizer.get("truncation_side", "right") == "right"
+
+
 def test_frozen_parameters_stay_as_they_were(tiny: Path, engine: str) -> None:
     from safetensors.torch import load_file
 

@@ -94,7 +94,7 @@ def _finish(run: Run, recipe: Recipe, splits: Splits, encoder: Encoder) -> None:
         cost = _train(Job(recipe, learned(splits, recipe), encoder, run, log_entry))
     described = run.record.data
     with measured(phases, "prediction"):
-        described["audit"]["truncated"] = _predict(run, splits)
+        described["audit"]["truncated"] = _predict(run, splits, recipe.training.last_tokens)
     _write_slices(run, recipe, splits)
     run.write_json("data.json", described)
     cost |= {"peak_memory_bytes": phases["training"]["peak_memory_bytes"], "phases": phases}
@@ -122,10 +122,10 @@ def _train(job: Job) -> dict[str, Any]:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _predict(run: Run, splits: Splits) -> dict[str, float]:
+def _predict(run: Run, splits: Splits, learned_tokens: int) -> dict[str, float]:
     """Store the saved model's predictions; returns the share of truncated texts per split, training included."""
     model = predictor.load(run.model)
-    shares = {"train": model.truncated_share(splits["train"])}
+    shares = {"train": model.truncated_share(splits["train"], learned_tokens)}
     for name in MEASURED:
         with tqdm(total=len(splits[name]), desc=f"Predicting {name}", unit="text") as bar:
             found = predictor.predict_split(model, splits[name], _on(bar))

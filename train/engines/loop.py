@@ -73,9 +73,8 @@ class _Training:
         self.job, self.settings, self.micro_batch = job, settings, micro_batch
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.tokenizer = start.tokenizer(job)
-        self.sets = {
-            name: Examples(start.tokenized(job.splits[name], self.tokenizer)) for name in ("train", "validation")
-        }
+        train, validation = (Examples(each) for each in start.tokenized(job))
+        self.sets = {"train": train, "validation": validation}
         self.model = _model(job)
         self.model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = start.optimizer(self.model, job.recipe)
@@ -195,7 +194,7 @@ class _Training:
 
     def _padded(self, examples: Sequence[Example]) -> Any:
         """Tensors of a batch, padded to its longest text."""
-        multiple = start.multiple(self.settings.max_tokens, self.settings.precision)
+        multiple = start.multiple(self.settings)
         return self.tokenizer.pad(list(examples), return_tensors="pt", pad_to_multiple_of=multiple)
 
     def _log_loss(self) -> None:

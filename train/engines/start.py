@@ -23,7 +23,7 @@ from transformers import (
 
 from core.data import Splits
 from core.errors import RecipeError
-from core.recipe import Recipe
+from core.recipe import Recipe, Training
 from core.runs import Run
 from train.encoders import Encoder
 from train.engines import dropout, layers
@@ -82,25 +82,34 @@ def order(recipe: Recipe, lengths: Sequence[int]) -> LengthGrouped:
 def tokenizer(job: Job) -> PreTrainedTokenizerBase:
     """The encoder's tokenizer, which cuts texts where the recipe says."""
     found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(job.encoder.folder, local_files_only=True)
-    found.model_max_length = job.recipe.training.max_tokens  # whoever loads the model cuts where training did
+    found.model_max_length = job.recipe.training.max_tokens  # whoever loads the model cuts where it was measured
     return found
 
 
-def tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[Any]]:
-    """A split's token ids (and what else the model takes), `labels` and `length` in tokens; nothing is padded."""
+def tokenized(job: Job) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Training and validation: token ids (and what else the model takes), `labels` and `length`; nothing is padded."""
+    whole = learner = tokenizer(job)
+    if last := job.recipe.training.last_tokens:
+        learner = tokenizer(job)
+        learner.truncation_side, learner.model_max_length = "left", min(last, whole.model_max_length)
+    return _tokenized(job.splits["train"], learner), _tokenized(job.splits["validation"], whole)
+
+
+def _tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[Any]]:
     columns = [frame["text"].tolist()] + ([frame["text_pair"].tolist()] if "text_pair" in frame else [])
     encoded = tokenizer(*columns, truncation=True)
     lengths = [len(ids) for ids in encoded["input_ids"]]
     return {**encoded, "labels": frame["label"].tolist(), "length": lengths}
 
 
-def multiple(max_tokens: int, precision: str) -> int:
+def multiple(settings: Training) -> int:
     """What the length of a batch is rounded up to a multiple of: in bf16 batches have no more than LENGTHS lengths.
 
     It is 1 where the longest text would be rounded to more than the model may be able to read.
     """
-    found = max(max_tokens // LENGTHS, 1) if precision == "bf16" else GRAIN
-    return 1 if max_tokens % found else found
+    most = settings.last_tokens or settings.max_tokens
+    found = max(most // LENGTHS, 1) if settings.precision == "bf16" else GRAIN
+    return 1 if settings.max_tokens % found else found
 
 
 def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:

@@ -48,13 +48,10 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
     """
     start.seed(job.recipe)
     tokenizer = start.tokenizer(job)
-    train_set, validation_set = (
-        Dataset.from_dict(start.tokenized(job.splits[name], tokenizer)) for name in ("train", "validation")
-    )
+    train_set, validation_set = (Dataset.from_dict(each) for each in start.tokenized(job))
     longest_first = torch.tensor(validation_set["length"]).argsort(descending=True, stable=True)
     validation_set = validation_set.select(longest_first.tolist())  # like lengths beside each other, too
     model, order = start.model(job), start.order(job.recipe, train_set["length"])
-    multiple = start.multiple(job.recipe.training.max_tokens, job.recipe.training.precision)
     trainer = _Trainer(
         job,
         order,
@@ -62,7 +59,7 @@ def train(job: Job, micro_batch: int) -> dict[str, Any]:
         args=_arguments(job, micro_batch, len(order)),
         train_dataset=train_set,
         eval_dataset=validation_set,
-        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple),
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=start.multiple(job.recipe.training)),
         compute_metrics=_scores,
         compute_loss_func=partial(_loss, smoothing=job.recipe.training.label_smoothing),
         optimizers=(start.optimizer(model, job.recipe), None),

@@ -356,3 +356,20 @@ def test_the_demo_uses_a_finished_run_again(run: Run, tiny: Path, no_runs: Path)
     assert found
     assert found.name == run.name
     assert _finished(recipe.load(tiny, ["seed=1"])) is None
+
+
+def test_a_slow_machine_is_shown_less_of_a_recipe_until_all_of_it_is_trained(
+    run: Run, tiny: Path, no_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core import recipe
+    from train import precision
+    from train.demo.run import _finished, _for_this_machine, shortened
+
+    whole = recipe.load(tiny)
+    for found, expected in (("bf16", whole), ("fp32", shortened(whole))):
+        monkeypatch.setattr(precision, "choose", lambda _, found=found: found)
+        assert _for_this_machine(whole) == expected
+    assert whole != shortened(whole) == shortened(shortened(whole))
+    shutil.copytree(run.path, no_runs / run.name)
+    assert _finished(whole)
+    assert _finished(shortened(whole)) is None

@@ -103,8 +103,8 @@ def _for_this_machine(recipe: Recipe) -> Recipe:
     if torch.cuda.is_available() or precision.choose("auto") == "bf16":
         return recipe
     log.info(
-        "This CPU has no fast bf16, so that %s would take a quarter of an hour: it trains %d epochs on the last %d tokens "
-        "of each text. `python -m train fit %s` trains all of it; this command shows it then.",
+        "Without fast bf16, which this CPU lacks, %s takes a quarter of an hour. So this trains less of it: "
+        "%d epochs on the last %d tokens of each text. For all of it: python -m train fit %s, then this command again.",
         *(recipe.name, EPOCHS, LAST_TOKENS, recipe.name),
     )
     return shortened(recipe)

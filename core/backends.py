@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core import model_files
+from core import machine, model_files
 from core.errors import ModelError
 from core.tokenizer import Batch, Tokenizer, filled_up
 
@@ -135,16 +135,20 @@ BACKENDS: dict[str, Callable[[Path, Tokenizer], Backend]] = {
     "openvino": OpenVino,
     "openvino-bf16": lambda folder, tokenizer: OpenVino(folder, tokenizer, precision="bf16"),
 }
-IN_BF16 = {"torch-bf16", "openvino-bf16"}
-"""Of use only where the processor has units for it."""
+IN_BF16, IN_BYTES = {"torch-bf16", "openvino-bf16"}, {"onnx-int8"}
+"""Of use only where the processor has instructions for them: elsewhere they take longer than float32."""
 EXPORTED = {"onnx": ONNX, "onnx-int8": INT8, "openvino": ONNX, "openvino-bf16": ONNX}
 """The file of `train export` that a backend reads."""
 
 
 def useful() -> list[str]:
     """The backends but the reference that this processor is made for."""
-    known = _openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return [each for each in BACKENDS if each != REFERENCE and (each not in IN_BF16 or "BF16" in known)]
+    useless = {REFERENCE}
+    if "BF16" not in _openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        useless |= IN_BF16
+    if not machine.multiplies_bytes():
+        useless |= IN_BYTES
+    return [each for each in BACKENDS if each not in useless]
 
 
 def threads() -> int:

@@ -113,6 +113,8 @@ class Half:
     def linear(self, *parts: Pair) -> Map:
         """One product."""
         weight, bias = (torch.cat(each).bfloat16() for each in zip(*parts, strict=True))
+        if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # by the processor, which then is slow at it
+            return partial(nn.linear, weight=weight, bias=bias)
         laid_out = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL)
         return lambda x: torch.ops.mkldnn._linear_pointwise(x, laid_out, bias, "none", [], "")
 

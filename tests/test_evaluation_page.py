@@ -87,7 +87,8 @@ def test_a_threshold_moves_cards_matrix_examples_labels_and_slices(run: Run, at:
     assert app.metric[0].value == f"{(true == decided).mean():.3f}"
     assert f"at a threshold of {at}; the published scores are at 0.5" in words(app)
     assert matrix(app)["negative", "positive"] == ((true == 0) & (decided == 1)).sum()
-    assert listed(app).startswith(f"{decided.sum()} examples where positive was decided")
+    examples = "example" if decided.sum() == 1 else "examples"
+    assert listed(app).startswith(f"{decided.sum()} {examples} where positive was decided")
     app = page(run, threshold=str(at), look="By label")
     recall = dict(zip(app.dataframe[-1].value["Label"], app.dataframe[-1].value["Recall"], strict=True))
     assert float(recall["positive"]) == pytest.approx(decided[true == 1].mean(), abs=0.001)

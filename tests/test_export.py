@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core import fastest, hub, integrity, parity, predictor, ui
-from core.backends import BACKENDS, EXPORTED, INT8, ONNX, REFERENCE, useful
+from core.backends import EXPORTED, INT8, ONNX, REFERENCE, useful
 from core.errors import InputError, ModelError, RunError
 from core.fastest import STATED
 from core.files import sha256
@@ -39,7 +39,7 @@ def copy(exported: Run, tmp_path: Path) -> Run:
     return Run(Path(shutil.copytree(exported.path, tmp_path / "tiny" / exported.path.name)))
 
 
-@pytest.mark.parametrize("backend", [each for each in BACKENDS if each != REFERENCE])
+@pytest.mark.parametrize("backend", useful())
 def test_every_backend_says_what_the_reference_says(exported: Run, backend: str) -> None:
     golden = parity.load(exported.model)
     found = fastest.load(exported.model, backend)

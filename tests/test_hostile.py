@@ -24,6 +24,8 @@ from safetensors.numpy import save as to_weights
 from streamlit.testing.v1 import AppTest
 
 from core import fastest, hub, ui
+from core.backends import EXPORTED
+from core.errors import ModelError
 from core.files import PROJECT
 from core.verify import verify
 from tests import forged
@@ -271,9 +273,7 @@ def test_what_lies_beside_the_weights_is_never_downloaded(published: str, name: 
 
 
 @pytest.mark.parametrize("file", ["onnx/model.onnx", "onnx/model_quantized.onnx"])
-def test_onnx_that_names_another_file_is_not_opened(
-    published: str, file: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_onnx_that_names_another_file_is_not_opened(published: str, file: str) -> None:
     """The model answers as the reference does, also once backends were tried (by the app in a process of its own)."""
     golden = {"texts": ["a"], "pairs": None, "logits": [[0.0, 1.0]]}
     named = {file: ONNX_AWAY, "onnx/golden.json": json.dumps(golden).encode(), "onnx/export.json": b"{}"}
@@ -281,9 +281,12 @@ def test_onnx_that_names_another_file_is_not_opened(
     app = page("Classify", name, text="a lovely film")
     assert (said(app), len(app.header)) == ("", 1)
     assert "by PyTorch" in " ".join(each.value for each in app.caption)
-    choices = fastest.choose(hub.fetch(*name.split("@"), "model").folder)
+    folder = hub.fetch(*name.split("@"), "model").folder
+    choices = fastest.choose(folder)
     assert {each.backend for each in choices.values()} <= {"torch", "torch-bf16"}
-    assert f"{file.split('/')[1]} keeps its weights in another file" in caplog.text
+    for backend in (each for each, of in EXPORTED.items() if of == file):
+        with pytest.raises(ModelError, match=f"{file.split('/')[1]} keeps its weights in another file"):
+            fastest.load(folder, backend)
 
 
 def test_onnx_that_unfolds_to_a_disk_full_is_never_downloaded(published: str) -> None:

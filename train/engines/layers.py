@@ -120,7 +120,7 @@ class _Product(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.sizes = [len(each) for each in parameters[len(parameters) // 2 :]]
         ctx.save_for_backward(x, weight)
-        if x.dtype == torch.bfloat16:  # PyTorch's own writes the bias first, and adds the product to it
+        if _by_onednn(x):  # PyTorch's own writes the bias first, and adds the product to it
             found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
             return found
         return nn.functional.linear(x, weight, bias)
@@ -133,9 +133,14 @@ class _Product(torch.autograd.Function):
         if not any(ctx.needs_input_grad[3:]):
             return of_x, None, None, *[None] * 2 * len(ctx.sizes)
         x = x.flatten(0, -2)
-        turned = x.dtype == torch.bfloat16 and x.shape[1] > grad.shape[1]  # or the product reads it across
+        turned = _by_onednn(x) and x.shape[1] > grad.shape[1]  # or the product reads it across
         of_weight = (_turned(grad) if turned else grad.t()) @ x
         return of_x, None, None, *torch.split(of_weight, ctx.sizes), *torch.split(grad.sum(0), ctx.sizes)
+
+
+def _by_onednn(x: torch.Tensor) -> bool:
+    """Not everything that PyTorch multiplies is multiplied by oneDNN on every processor."""
+    return x.dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _turned(x: torch.Tensor) -> torch.Tensor:

@@ -20,18 +20,20 @@ class Watch:
         self._answers = True
         self._known = threading.Event()
         self._lock = threading.Lock()
+        self._looking = threading.Thread(target=self._look)
 
     def silent(self, patience: float = PATIENCE) -> bool:
         """Whether the Hub did not answer when it was last asked, or has not within `patience` seconds of being asked.
 
-        It is asked again after AGAIN seconds.
+        It is asked again after AGAIN seconds, but never twice at once.
         """
         with self._lock:
-            if time.monotonic() - self._asked >= AGAIN:
+            if time.monotonic() - self._asked >= AGAIN and not self._looking.is_alive():
                 self._asked = time.monotonic()
                 if self._answers:  # which may have changed; of a Hub that was silent it is enough to learn later
                     self._known.clear()
-                threading.Thread(target=self._look, name="watch", daemon=True).start()
+                self._looking = threading.Thread(target=self._look, name="watch", daemon=True)
+                self._looking.start()
         left = self._asked + patience - time.monotonic()
         return not (self._known.wait(max(left, 0)) and self._answers)
 

@@ -21,7 +21,7 @@ demo: $(VENV)/.app
 	exec env PORT=$(PORT) $(BIN)/python -m train demo
 
 test: $(VENV)/.dev browser
-	$(BIN)/python -m pytest -n 2 --durations 15
+	$(BIN)/python -m pytest -n 3 --durations 15
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -5,6 +5,7 @@ The Hub client reads its environment when it is imported, so the Hub is started 
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -59,8 +60,15 @@ class OneBrowser(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrowser:
-    """Deal the tests to the processes of `pytest -n`."""
+    """Deal the tests to the processes of `pytest -n`, in the order that they have here."""
+    config.option.loadscopereorder = False
     return OneBrowser(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: all that one process does in a browser, then the files with most tests."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.parent.name != "browser", -sizes[item.path]))
 
 
 @pytest.hookimpl(wrapper=True)

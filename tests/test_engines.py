@@ -42,6 +42,7 @@ SETTINGS = (
     "training.precision=fp32",
     "training.checkpoint_steps=7",
     "training.patience=8",
+    "training.epochs=5",
 )
 
 
@@ -454,8 +455,11 @@ def test_bf16_is_chosen_where_it_is_measured_to_be_faster(
     fp32: float, bf16: float, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(precision, "_supported", lambda: True)
     monkeypatch.setattr(precision, "_seconds", {torch.float32: fp32, torch.bfloat16: bf16}.__getitem__)
     assert precision.choose("auto") == chosen
+    monkeypatch.setattr(precision, "_supported", lambda: False)
+    assert precision.choose("auto") == "fp32"
     assert [precision.choose(name) for name in ("fp32", "bf16")] == ["fp32", "bf16"]
 
 

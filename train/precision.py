@@ -18,7 +18,13 @@ def choose(wanted: str) -> Precision:
         return "bf16" if wanted == "bf16" else "fp32"
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if _seconds(torch.float32) > WORTH * _seconds(torch.bfloat16) else "fp32"
+    faster = _supported() and _seconds(torch.float32) > WORTH * _seconds(torch.bfloat16)
+    return "bf16" if faster else "fp32"
+
+
+def _supported() -> bool:
+    """Whether oneDNN can multiply in bf16 on this processor: without it a product takes a second."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _seconds(dtype: torch.dtype) -> float:

@@ -370,6 +370,7 @@ def test_a_slow_machine_is_shown_less_of_a_recipe_until_all_of_it_is_trained(
         monkeypatch.setattr(precision, "choose", lambda _, found=found: found)
         assert _for_this_machine(whole) == expected
     assert whole != shortened(whole) == shortened(shortened(whole))
+    assert shortened(recipe.load(tiny, ['data.train=["train", "more"]'])).data.train == ("train",)
     shutil.copytree(run.path, no_runs / run.name)
     assert _finished(whole)
     assert _finished(shortened(whole)) is None

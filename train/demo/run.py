@@ -28,7 +28,7 @@ from train.localhub import LocalHub, serving
 log = logging.getLogger("verdict")
 
 ROOT = Path(".localhub")
-EPOCHS, LAST_TOKENS = 2, 64
+EPOCHS, LAST_TOKENS = 2, 48
 """What of a recipe is trained where a CPU has no units for bf16: all of it would take a quarter of an hour."""
 
 
@@ -104,7 +104,8 @@ def _for_this_machine(recipe: Recipe) -> Recipe:
         return recipe
     log.info(
         "Without fast bf16, which this CPU lacks, %s takes a quarter of an hour. So this trains less of it: "
-        "%d epochs on the last %d tokens of each text. For all of it: python -m train fit %s, then this command again.",
+        "%d epochs on the last %d tokens of the texts in the first of its training splits. "
+        "For all of it: python -m train fit %s, then this command again.",
         *(recipe.name, EPOCHS, LAST_TOKENS, recipe.name),
     )
     return shortened(recipe)
@@ -113,7 +114,11 @@ def _for_this_machine(recipe: Recipe) -> Recipe:
 def shortened(recipe: Recipe) -> Recipe:
     """Less of a recipe, for a first look on a machine that is slow."""
     less = {"epochs": min(recipe.training.epochs, EPOCHS), "last_tokens": LAST_TOKENS}
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update=less)})
+    training, data = (
+        recipe.training.model_copy(update=less),
+        recipe.data.model_copy(update={"train": recipe.data.train[:1]}),
+    )
+    return recipe.model_copy(update={"training": training, "data": data})
 
 
 def _finished(recipe: Recipe) -> Run | None:
